@@ -103,6 +103,14 @@ def test_whatever_a_newcomer_does_no_client_waits_for_it(served: Served, fault: 
                 os.kill(pid, signal.SIGCONT)
 
 
+def test_a_version_that_is_undeployed_gets_none_any_more(served: Served) -> None:
+    with newcomer(served, "undeployed") as version:
+        served.endpoint.shadow(version, ALL)
+        assert compared(served).version == version
+        served.endpoint.undeploy(version)
+        assert served.endpoint.status().shadow is None
+
+
 def test_only_a_version_that_stands_by_gets_copies(served: Served) -> None:
     for version in champion(served), "unknown":
         with pytest.raises(EndpointError, match="gets no copies of requests"):

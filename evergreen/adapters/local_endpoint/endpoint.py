@@ -168,12 +168,16 @@ class LocalEndpoint:
                 )
 
     def _end_shadow(self, version: str) -> None:
-        order = self._files.read_shadow()
-        if order is None or order.version != version:
-            return
-        self._files.write_shadow(None)
-        if find_front(self._files) is not None:
+        if self._forget_shadow(version) and find_front(self._files) is not None:
             self._front.apply(self._front.state())
+
+    def _forget_shadow(self, version: str) -> bool:
+        """Takes back the order to copy requests to the version, which the front follows until it reads again."""
+        order = self._files.read_shadow()
+        ordered = order is not None and order.version == version
+        if ordered:
+            self._files.write_shadow(None)
+        return ordered
 
     def undeploy(self, version: str) -> None:
         """Stops the version after its requests were answered; its files stay for a later deploy."""
@@ -183,6 +187,7 @@ class LocalEndpoint:
                 raise EndpointError(f"version {version} has {state.traffic[version]} % of the traffic; move it first")
             if version not in state.versions:
                 return
+            self._forget_shadow(version)
             remaining = tuple(other for other in state.versions if other != version)
             after = changed(state, versions=remaining)
             if find_front(self._files) is None:
