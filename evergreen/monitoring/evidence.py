@@ -102,17 +102,19 @@ class Pair:
 
 def _whole(rows: Floats) -> npt.NDArray[np.bool_]:
     """Which rows have all their numbers; none where there are no columns."""
-    return np.isfinite(rows).all(axis=1) & bool(rows.shape[1])
+    finite = np.isfinite(rows)
+    return np.asarray(finite.all(axis=1) & bool(rows.shape[1]))
 
 
 def _frequencies(sketches: Floats) -> Floats:
     """The roots of each bucket's share of a row: rows of any length are alike, frequent words drown no others."""
     with np.errstate(invalid="ignore"):
-        return np.sqrt(sketches / sketches.sum(axis=1, keepdims=True))
+        roots: Floats = np.sqrt(sketches / sketches.sum(axis=1, keepdims=True))
+    return roots
 
 
 def one_hot(predictions: npt.NDArray[np.object_], labels: Sequence[str]) -> Floats:
     """(rows, classes); NaN in rows whose answer is none of the labels."""
-    rows = np.equal.outer(predictions, np.asarray(labels, dtype=object)).astype(float)
+    rows: Floats = np.equal.outer(predictions, np.asarray(labels, dtype=object)).astype(float)
     rows[rows.sum(axis=1) == 0] = np.nan
     return rows

@@ -27,6 +27,8 @@ class Asked:
     """A request log of one request, so long ago."""
 
     skipped = 0
+    late_s = 0.0
+    keeps_inputs = False
 
     def __init__(self, ago: timedelta) -> None:
         self.time = datetime.now(UTC) - ago

@@ -6,8 +6,7 @@ import json
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
@@ -175,12 +174,13 @@ def test_a_scheduled_step_is_told_the_accelerators_that_it_was_given(
 
 def test_which_rows_a_firing_reads_is_told() -> None:
     moment, window = datetime(2024, 5, 10, 3, 0, tzinfo=UTC), Window(length="2d")
-    for given, told in (
+    given: dict[str, Any] = dict.fromkeys(("configuration", "model_name", "source", "task", "host"))
+    for reads, told in (
         ({"window": None, "refresh": Refresh(data="incremental")}, "new rows"),
         ({"window": None, "refresh": Refresh()}, "all rows"),
         ({"window": window, "refresh": Refresh()}, "rows of 2024-05-08 00:00 to 2024-05-10 00:00"),
     ):
-        assert schedule._rows(cast(Project, SimpleNamespace(**given)), moment) == told
+        assert Project(**given, **reads).reads_at(moment) == told
 
 
 def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:
