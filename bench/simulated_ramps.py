@@ -3,8 +3,8 @@
     simulated_ramp(default_rng(1), Fault(errors_more=0.02))
 
 40,000 requests, 400 a minute, shares of 10, 25 and 50 % for a third of the time each. A request fails in 0.5 % of all
-cases, and takes 60 ms in the median, by a log-normal distribution of sigma 0.5. In a tenth of all stretches of ten
-seconds both versions are struck: requests take three times as long, and 2 points more of them fail.
+cases, and takes 60 ms in the median, by a log-normal distribution of sigma 0.5. In a tenth of all minutes both versions
+are struck: requests take three times as long, and 2 points more of them fail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ SHARES = (0.10, 0.25, 0.50)
 ERRORS = 0.005
 MEDIAN_MS, SIGMA = 60.0, 0.5
 FIRST_MS = 0.1
-STRETCHES = 6
 STRUCK, STRUCK_SLOWER, STRUCK_ERRORS = 0.1, 3.0, 0.02
 CLASSES = ("business", "sport", "world", "science")
 ANSWERS = (0.4, 0.25, 0.25, 0.1)
@@ -44,7 +43,7 @@ def simulated_ramp(rng: np.random.Generator, fault: Fault, requests: int = REQUE
     minutes = requests // A_MINUTE
     minute = np.sort(rng.integers(0, minutes, requests))
     newcomer = rng.random(requests) < np.array(SHARES)[minute * len(SHARES) // minutes]
-    struck = (rng.random((minutes, STRETCHES)) < STRUCK)[minute, rng.integers(0, STRETCHES, requests)]
+    struck = (rng.random(minutes) < STRUCK)[minute]
     failed = rng.random(requests) < ERRORS + STRUCK_ERRORS * struck + fault.errors_more * newcomer
     factor = np.where(struck, STRUCK_SLOWER, 1.0) * np.where(newcomer, 1 + fault.slower, 1.0)
     took = MEDIAN_MS * factor * np.exp(SIGMA * rng.standard_normal(requests))

@@ -33,8 +33,8 @@ class Judge(Frozen):
     `max_slower` (rounded up to steps of 5 %), and answer `max_shift` more of them otherwise than was seen on the test
     rows. A version that is no worse is rolled back with probability 1 - `confidence` at most, in the whole ramp and by
     all enforced rules together. What is certain counts at once; to go on takes `min_requests` of each version. The
-    first `settle_s` seconds after a change of share do not count. A share that is undecided for `max_hold_s` ends as
-    `on_inconclusive` says, one that had no request at all as `on_no_traffic`.
+    first `settle_s` seconds after a change of share do not count: the rollout leaves them out. What it finds undecided
+    for `max_hold_s` ends as `on_inconclusive` says, what had no request at all as `on_no_traffic`.
     """
 
     errors: Mode = "enforce"
@@ -120,21 +120,6 @@ def judge(rules: Judge, minutes: Sequence[Minute], expected: Expected) -> Judgem
         effect = behaviour[name].effect(traffic, exp(-needed))
         findings.append(RuleFinding(rule=name, ruling=ruling, dry_run=mode == "dry_run", **effect._asdict()))
     return _judgement(tuple(findings), int(requests[0]), int(requests[1]), rules)
-
-
-def after_hold(rules: Judge, judgement: Judgement, held_s: float) -> Ruling:
-    """GO_ON, HOLD or ROLL_BACK for a share that has been held for so many seconds since the newcomer's first request.
-
-    Without any request: since the share was given; where test rows are to be replayed it is HOLD, for they are its
-    requests.
-    """
-    if judgement.ruling in (Ruling.GO_ON, Ruling.ROLL_BACK):
-        return judgement.ruling
-    if held_s < rules.max_hold_s:
-        return Ruling.HOLD
-    if judgement.newcomer_requests:
-        return Ruling(rules.on_inconclusive)
-    return Ruling.GO_ON if rules.on_no_traffic == "proceed" else Ruling.HOLD
 
 
 def _modes(rules: Judge) -> dict[str, Mode]:

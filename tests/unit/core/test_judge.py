@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from bench.simulated_ramps import ANSWERS, CLASSES, Fault, simulated_ramp
 from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute
-from evergreen.core.judge import Expected, Judge, Judgement, Mode, Ruling, after_hold, judge
+from evergreen.core.judge import Expected, Judge, Judgement, Mode, Ruling, judge
 from evergreen.core.judge_rules import Collapse, Latency
 from evergreen.core.traffic import traffic_of
 
@@ -126,36 +126,17 @@ def test_going_on_takes_requests_of_both(newcomer: int, champion: int, ruling: R
     assert f"{newcomer} requests of the newcomer and {champion} of the champion" in judgement.message
 
 
+def test_no_minute_at_all_is_judged_as_no_request() -> None:
+    nothing = judge(Judge(), [], EXPECTED)
+    assert (nothing.ruling, nothing.newcomer_requests, nothing.champion_requests) == (Ruling.HOLD, 0, 0)
+    assert [finding.value for finding in nothing.findings] == [0, 0, 0]
+
+
 def test_harm_that_is_half_proven_is_inconclusive() -> None:
     rules = Judge(min_requests=100)
     judgement = judge(rules, minutes_of((arm(200, 4), arm(1000, 2))), Expected())
     assert (judgement.ruling, finding_of(judgement, "errors")) == (Ruling.INCONCLUSIVE, Ruling.INCONCLUSIVE)
     assert judgement.message.startswith("the newcomer may be worse")
-
-
-@pytest.mark.parametrize("latest", ["go_on", "hold", "roll_back"])
-def test_what_is_undecided_for_too_long_ends_as_configured(latest: str) -> None:
-    rules = Judge.model_validate({"min_requests": 100, "max_hold_s": 600, "on_inconclusive": latest})
-    for pair in ((arm(200, 4), arm(1000, 2)), (arm(9), arm(90))):
-        undecided = judge(rules, minutes_of(pair), Expected())
-        assert after_hold(rules, undecided, 599) is Ruling.HOLD
-        assert after_hold(rules, undecided, 600) is Ruling(latest)
-
-
-@pytest.mark.parametrize(
-    ("on_no_traffic", "ruling"), [("replay", Ruling.HOLD), ("hold", Ruling.HOLD), ("proceed", Ruling.GO_ON)]
-)
-def test_without_traffic_the_rule_for_it_holds(on_no_traffic: str, ruling: Ruling) -> None:
-    rules = Judge.model_validate({"max_hold_s": 600, "on_no_traffic": on_no_traffic, "on_inconclusive": "roll_back"})
-    nothing = judge(rules, [], Expected())
-    assert (nothing.ruling, nothing.newcomer_requests) == (Ruling.HOLD, 0)
-    assert after_hold(rules, nothing, 10) is Ruling.HOLD
-    assert after_hold(rules, nothing, 600) is ruling
-
-
-def test_a_decision_waits_for_nothing() -> None:
-    for pair, ruling in (((arm(600), arm(600)), Ruling.GO_ON), ((arm(600, 300), arm(600)), Ruling.ROLL_BACK)):
-        assert after_hold(Judge(), judge(Judge(), minutes_of(pair), Expected()), 0) is ruling
 
 
 ARMS = st.builds(
