@@ -109,8 +109,7 @@ def _whole(rows: Floats) -> npt.NDArray[np.bool_]:
 def _frequencies(sketches: Floats) -> Floats:
     """The roots of each bucket's share of a row: rows of any length are alike, frequent words drown no others."""
     with np.errstate(invalid="ignore"):
-        roots: Floats = np.sqrt(sketches / sketches.sum(axis=1, keepdims=True))
-    return roots
+        return np.asarray(np.sqrt(sketches / sketches.sum(axis=1, keepdims=True)))
 
 
 def one_hot(predictions: npt.NDArray[np.object_], labels: Sequence[str]) -> Floats:
