@@ -51,7 +51,7 @@ def reference_of(rows: pa.Table, labels: tuple[str, ...], folder: Path) -> Refer
     """The rows as a reference in `folder`."""
     pq.write_table(rows, folder / ROWS_NAME)
     files = (FileEntry.of(folder / ROWS_NAME, folder),)
-    described = {"kind": "text_classification", "labels": labels, "engine": "fp32", "version": VERSION}
+    described: dict[str, Any] = {"kind": "text_classification", "labels": labels, "engine": "fp32", "version": VERSION}
     return Reference.write(folder, ReferenceManifest(files=files, rows=rows.num_rows, **described))
 
 

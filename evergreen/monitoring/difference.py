@@ -32,7 +32,7 @@ class Difference:
 def standardized(before: Floats, after: Floats) -> Floats:
     """The window's (rows,) numbers in units of the reference's spread, 0 where the reference is on average."""
     spread = float(before.std()) or float(after.std()) or 1.0
-    return (after - before.mean()) / spread
+    return np.asarray((after - before.mean()) / spread)
 
 
 def design_effect(values: Floats, requests: Integers) -> float:

@@ -108,11 +108,11 @@ def _whole(rows: Floats) -> npt.NDArray[np.bool_]:
 def _frequencies(sketches: Floats) -> Floats:
     """The roots of each bucket's share of a row: rows of any length are alike, frequent words drown no others."""
     with np.errstate(invalid="ignore"):
-        return np.sqrt(sketches / sketches.sum(axis=1, keepdims=True))
+        return np.asarray(np.sqrt(sketches / sketches.sum(axis=1, keepdims=True)))
 
 
 def one_hot(predictions: npt.NDArray[np.object_], labels: Sequence[str]) -> Floats:
     """(rows, classes); NaN in rows whose answer is none of the labels."""
-    rows = np.equal.outer(predictions, np.asarray(labels, dtype=object)).astype(float)
+    rows: Floats = np.equal.outer(predictions, np.asarray(labels, dtype=object)).astype(float)
     rows[rows.sum(axis=1) == 0] = np.nan
     return rows

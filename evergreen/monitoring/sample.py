@@ -32,7 +32,7 @@ class Sample:
         self._version, self._window, self._most_rows = version, window, most_rows
         self._kept: list[pa.Table] = []
         self._hashes: list[npt.NDArray[np.uint64]] = []
-        self._limit = np.iinfo(np.uint64).max
+        self._limit = np.uint64(np.iinfo(np.uint64).max)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts the batch's rows, and keeps some."""
