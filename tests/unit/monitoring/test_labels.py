@@ -15,11 +15,12 @@ from evergreen.core.metric import MetricName
 from evergreen.core.verdict import Labels
 from evergreen.monitoring.labels import Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of, wilson
+from evergreen.requestlog.arrow import SCHEMA
 from tests.drifting import DAY, LABELS, VERSION, World, moved_by
 
 BATCH = World().day(World(1).rows(20), a_request=2)
 YESTERDAY = moved_by(World().day(World(2).rows(4)), -timedelta(days=1))
-YESTERDAY = YESTERDAY.set_column(3, "trace_id", pa.array([f"yesterday-{number}" for number in range(4)]))
+YESTERDAY = YESTERDAY.set_column(3, SCHEMA.field("trace_id"), pa.array([f"yesterday-{number}" for number in range(4)]))
 TRACES = BATCH.column("trace_id").to_pylist()
 
 
