@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.artifacts import ResolvedWindow
@@ -99,7 +99,6 @@ def test_labels_without_what_they_need_are_refused(labels: dict[str, Any], said:
         join_labels(pa.table(labels), [BATCH], VERSION, DAY)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([*TRACES[:6], "nobody's"]), st.integers(0, 2), st.sampled_from([*LABELS, None])),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.monitoring.observed import Integers
@@ -44,7 +44,6 @@ def test_rows_that_are_alike_in_requests_leave_the_moment_less_certain() -> None
     assert alike.high - alike.low > alone.high - alone.low
 
 
-@settings(max_examples=50)
 @given(st.integers(0, 99), st.permutations(range(100)))
 def test_rows_may_come_in_any_order(first: int, order: list[int]) -> None:
     likeness = np.where(np.arange(100) >= first, 3.0, 0.0) + np.random.default_rng(3).normal(0, 1, 100)
