@@ -83,6 +83,8 @@ def test_the_champion_is_scored_on_the_same_rows(report: EvaluationReport, weak:
         assert difference.value == pytest.approx(ours - theirs)
         assert difference.low <= difference.value <= difference.high
     assert set(report.comparison.class_differences) == set(LABELS)
+    shares = {label: predicted.count(label) / len(predicted) for label in LABELS}
+    assert report.comparison.answers == pytest.approx(shares)
 
 
 def test_the_gate_promotes_the_better_and_keeps_out_the_worse(
