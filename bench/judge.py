@@ -22,7 +22,8 @@ import numpy as np
 from bench.report import instruction_set, print_result, print_table
 from bench.simulated_ramps import ANSWERS, CLASSES, FIRST_MS, Fault, simulated_ramp
 from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_GROWTH, Minute
-from evergreen.core.judge import Expected, Judge, Ruling, judge
+from evergreen.core.judge import Expected, Judge, Ruling
+from evergreen.core.judgement import judge
 from evergreen.core.sequential import Floats
 
 FIRST_REQUESTS = 15_000

@@ -5,19 +5,12 @@ judge: {errors: enforce, latency: dry_run, max_slower: 0.2, min_requests: 1000}
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from math import exp, log
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
-from evergreen.core.evidence import Minute
-from evergreen.core.judge_rules import Collapse, Errors, Latency, Rule
-from evergreen.core.sequential import Floats
-from evergreen.core.traffic import traffic_of
 
 DAY_S = 86400.0
 Mode = Literal["enforce", "dry_run", "off"]
@@ -71,9 +64,6 @@ class Ruling(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-WORST_FIRST = (Ruling.ROLL_BACK, Ruling.HOLD, Ruling.INCONCLUSIVE, Ruling.GO_ON)
-
-
 class RuleFinding(Frozen):
     """What one rule says. `value` is how far the newcomer is from the champion, certainly between `low` and `high`.
 
@@ -98,72 +88,3 @@ class Judgement(Frozen):
     newcomer_requests: int
     champion_requests: int
     message: str
-
-
-def judge(rules: Judge, minutes: Sequence[Minute], expected: Expected) -> Judgement:
-    """What the newcomer did in the minutes of the whole ramp so far, in their order.
-
-    The evidence is valid at every minute: what was certain at one stays so, and minutes after it do not count. So the
-    same minutes give the same judgement, whoever asks and however often.
-    """
-    modes = _modes(rules)
-    needed = log(max(1, sum(mode == "enforce" for mode in modes.values())) / (1 - rules.confidence))
-    behaviour, traffic = _behaviour(rules, expected), traffic_of(minutes)
-    evidence = {name: behaviour[name].log_evidence(traffic) for name in modes}
-    certain = [_until_certain(evidence[name], needed) for name, mode in modes.items() if mode == "enforce"]
-    traffic = traffic.first(min(certain, default=len(traffic.requests)))
-    requests = traffic.requests.sum(axis=0)
-    enough = bool(requests.min() >= rules.min_requests)
-    findings = []
-    for name, mode in modes.items():
-        ruling = _ruling(evidence[name][: len(traffic.requests)], needed, enough=enough)
-        effect = behaviour[name].effect(traffic, exp(-needed))
-        findings.append(RuleFinding(rule=name, ruling=ruling, dry_run=mode == "dry_run", **effect._asdict()))
-    return _judgement(tuple(findings), int(requests[0]), int(requests[1]), rules)
-
-
-def _modes(rules: Judge) -> dict[str, Mode]:
-    modes: dict[str, Mode] = {"errors": rules.errors, "latency": rules.latency, "collapse": rules.collapse}
-    return {name: mode for name, mode in modes.items() if mode != "off"}
-
-
-def _behaviour(rules: Judge, expected: Expected) -> Mapping[str, Rule]:
-    return {
-        "errors": Errors(rules.max_errors_more),
-        "latency": Latency(rules.max_slower),
-        "collapse": Collapse(expected.shift + rules.max_shift, expected.shares),
-    }
-
-
-def _until_certain(evidence: Floats, needed: float) -> int:
-    """How many minutes it takes until the evidence reaches what is needed; all of them where it never does."""
-    certain = np.flatnonzero(evidence >= needed)
-    return int(certain[0]) + 1 if certain.size else len(evidence)
-
-
-def _ruling(evidence: Floats, needed: float, *, enough: bool) -> Ruling:
-    """Half the evidence, as logarithms count it, is what makes a rule suspicious."""
-    if evidence.max() >= needed:
-        return Ruling.ROLL_BACK
-    if not enough:
-        return Ruling.HOLD
-    return Ruling.INCONCLUSIVE if evidence[-1] >= needed / 2 else Ruling.GO_ON
-
-
-def _judgement(findings: tuple[RuleFinding, ...], newcomer: int, champion: int, rules: Judge) -> Judgement:
-    """The worst ruling of what is enforced; without an enforced rule, whether there are requests enough."""
-    enough = min(newcomer, champion) >= rules.min_requests
-    enforced = [finding for finding in findings if not finding.dry_run]
-    rulings = {finding.ruling for finding in enforced} | {Ruling.GO_ON if enough else Ruling.HOLD}
-    ruling = next(worse for worse in WORST_FIRST if worse in rulings)
-    because = "; ".join(f"{finding.rule}: {finding.message}" for finding in enforced if finding.ruling is ruling)
-    requests = f"{newcomer:,} requests of the newcomer and {champion:,} of the champion in the same minutes"
-    message = {
-        Ruling.ROLL_BACK: f"the newcomer is worse, by {requests}: {because}",
-        Ruling.HOLD: f"{requests}: judged by {rules.min_requests:,} of each",
-        Ruling.INCONCLUSIVE: f"the newcomer may be worse, by {requests}: {because}",
-        Ruling.GO_ON: f"nothing speaks against the newcomer in {requests}",
-    }[ruling]
-    return Judgement(
-        ruling=ruling, findings=findings, newcomer_requests=newcomer, champion_requests=champion, message=message
-    )

@@ -102,8 +102,7 @@ class Pair:
 
 def _whole(rows: Floats) -> npt.NDArray[np.bool_]:
     """Which rows have all their numbers; none where there are no columns."""
-    finite = np.isfinite(rows)
-    return np.asarray(finite.all(axis=1) & bool(rows.shape[1]))
+    return np.asarray(np.isfinite(rows).all(axis=1) & bool(rows.shape[1]))
 
 
 def _frequencies(sketches: Floats) -> Floats:
