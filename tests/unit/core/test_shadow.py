@@ -73,7 +73,7 @@ def test_latencies_beyond_the_buckets_fall_into_the_last_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failed", "copies", "kept_out"), [(0, 0, False), (1, 20, False), (7, 80, False), (8, 80, True), (3, 3, True)]
+    ("failed", "copies", "kept_out"), [(0, 0, False), (1, 20, False), (6, 80, False), (8, 80, True), (3, 3, True)]
 )
 def test_only_who_certainly_fails_too_much_is_kept_out(failed: int, copies: int, kept_out: bool) -> None:
     reason = ShadowReport(version="b", copies=copies, failed=failed).refusal(Shadow())
