@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
     from evergreen.batch.settings import AnyBatchRunner, AnyOutput
     from evergreen.core.artifacts import ResolvedWindow
+    from evergreen.core.idle import Idle
     from evergreen.core.monitor import DriftRules
     from evergreen.core.quality import Quality
     from evergreen.core.window import Window
@@ -245,6 +246,12 @@ class MonitoringProject(Configured):
     backfill: Backfill | None = None
     scheduled: bool = False
     alerts: Alerts = Alerts()
+    idle: Idle | None = None
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of a run, in order; `guard` only where it is asked for."""
+        return [name for name in super().steps if name != "guard" or self.idle is not None]
 
     @property
     def rows_window(self) -> ResolvedWindow:
@@ -409,6 +416,7 @@ def open_monitoring(
         given.backfill,
         scheduled,
         given.alerts,
+        given.idle,
     )
 
 

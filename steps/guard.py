@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.logger import get_logger
+from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
+from evergreen.core.alerts import Alert, Alerts
 from evergreen.core.idle import Idle
+from orchestration.alerting import alert
 from orchestration.idle import IDLE_KEY, guard_idle
 
 logger = get_logger(__name__)
 
 
 @step(enable_cache=False)
-def guard(model_name: str, host: AnyHost, idle: Idle) -> None:
-    """Notes with the run what there is to tell."""
-    if told := guard_idle(model_name, host, idle):
-        logger.warning("%s", told)
-        log_metadata({IDLE_KEY: told})
+def guard(model_name: str, host: AnyHost, idle: Idle, alerts: Alerts) -> None:
+    """Notes with the run what there is to tell, and alerts whoever is to know."""
+    told = guard_idle(model_name, host, idle)
+    if told is None:
+        return
+    logger.warning("%s", told)
+    log_metadata({IDLE_KEY: told})
+    link = get_run_url(get_step_context().pipeline_run)
+    news = Alert(model=model_name, kind="idle", key=model_name, title="nobody asks the endpoint", text=told, link=link)
+    alert(model_name, alerts, news)
