@@ -1,4 +1,4 @@
-"""A client that asks an endpoint for a prediction every 20 ms and remembers every failure, and who answered."""
+"""A client that goes on asking an endpoint for predictions and remembers every failure, and who answered."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ NEWS = [{"text": "Shares rose after the company raised its profit forecast for t
 class SteadyClient:
     """Asks from its own thread until the block ends; `failures` says what went wrong and when."""
 
-    def __init__(self, url: str, instances: Sequence[Any] = NEWS) -> None:
+    def __init__(self, url: str, instances: Sequence[Any] = NEWS, period_s: float = PERIOD_S) -> None:
         self.url = url
+        self._period_s = period_s
         self.instances = instances
         self.failures: list[str] = []
         self.versions: Counter[str] = Counter()
@@ -44,7 +45,7 @@ class SteadyClient:
     def _ask(self) -> None:
         began = time.monotonic()
         with httpx.Client(timeout=30, trust_env=False) as client:
-            while not self._stop.wait(PERIOD_S):
+            while not self._stop.wait(self._period_s):
                 asked = time.monotonic()
                 try:
                     answer = client.post(self.url, json={"instances": self.instances})

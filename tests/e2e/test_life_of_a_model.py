@@ -26,6 +26,8 @@ GOOD = {**SHORT, "max_length_tokens": 64, "max_train_rows": 960}
 """Four times as much of twice as many texts: what it gains on MODEST is more than another seed would change."""
 MODEST = {**SHORT, "max_train_rows": 480}
 TINY = {**SHORT, "max_train_rows": 40}
+PATIENT_S = 0.1
+"""Trainings go on beside the client, and what it takes of the processor they lack."""
 LENIENT = {"minimum": {"accuracy": 0.5}, "class_floors": {}, "baselines": "report"}
 
 
@@ -40,12 +42,12 @@ def test_a_model_is_trained_served_challenged_replaced_rolled_back_and_healed(pr
     first = project.status(modest)
     modest_report = project.last_report()
 
-    with SteadyClient(first["endpoint"]["url"]) as client:
+    with SteadyClient(first["endpoint"]["url"], period_s=PATIENT_S) as client:
         assert_kept_out(project, tiny, first["champion"]["version"])
         second = assert_replaced(project, good, first["champion"]["version"])
         assert_idle_repetition(project, good, second)
         assert_rolled_back(project, good, first, second)
-    assert client.answered > 500
+    assert client.answered > 300
     assert client.failures == []
 
     assert_healed_after_a_kill(project, good)
