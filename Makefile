@@ -62,8 +62,8 @@ emulated-test: install-dev ## the same path under test: replaced by a better ver
 faults: install-dev ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
 
-nights: install-dev ## ten nights by schedule in the box: killed ones, a backfill, new code, artifacts that are gone
-	$(BIN)/python -m pytest tests/e2e/test_nights.py
+nights: install-dev ## a model's nights: ten by schedule in the box, some here; killed ones, a backfill, new code, lost artifacts
+	$(BIN)/python -m pytest -m nights tests/e2e
 
 serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract
 	$(BIN)/python -m tests.serving_image

@@ -20,7 +20,7 @@ from tests.e2e.project import Project, cached_steps, first_json
 from tests.own_zenml import ROOT
 from tests.tiny_text import LABELS, headlines, write_encoder
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.nights, pytest.mark.timeout(1800)]
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 ROWS = headlines(1200)
