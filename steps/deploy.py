@@ -30,8 +30,8 @@ def deploy(
     approval: Approval | None = None,
     deploys: bool = True,
 ) -> Annotated[Deployment, "deployment"]:
-    """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert, and so
-    is a champion that could not be healed.
+    """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert, and a
+    champion that could not be healed.
     """
     run = get_step_context().pipeline_run
     if deploys:
