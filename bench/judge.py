@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.report import instruction_set, print_result, print_table
-from bench.simulated_ramps import ANSWERS, CLASSES, FIRST_MS, Fault, simulated_ramp
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_GROWTH, Minute
+from bench.simulated_ramps import ANSWERS, CLASSES, Fault, simulated_ramp
+from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Minute
 from evergreen.core.judge import Expected, Judge, Ruling
 from evergreen.core.judgement import judge
 from evergreen.core.sequential import Floats
@@ -49,7 +49,7 @@ EXPECTED = Expected(shares=dict(zip(CLASSES, ANSWERS, strict=True)))
 STRICT = Judge(max_slower=0.0)
 LEAST_SUCCESS, MOST_MS, FAILED_CHECKS = 0.99, 500.0, 5
 ONE_SIDED = 1.645
-MIDDLES: Floats = FIRST_MS * np.power(LATENCY_GROWTH, np.arange(LATENCY_BUCKETS) + 0.5, dtype=np.float64)
+MIDDLES: Floats = LATENCY_FIRST_MS * np.power(LATENCY_GROWTH, np.arange(LATENCY_BUCKETS) + 0.5, dtype=np.float64)
 
 
 @dataclass

@@ -15,14 +15,13 @@ from math import log
 
 import numpy as np
 
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_GROWTH, Arm, Minute
+from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Arm, Minute
 
 REQUESTS = 40_000
 A_MINUTE = 400
 SHARES = (0.10, 0.25, 0.50)
 ERRORS = 0.005
 MEDIAN_MS, SIGMA = 60.0, 0.5
-FIRST_MS = 0.1
 STRUCK, STRUCK_SLOWER, STRUCK_ERRORS = 0.1, 3.0, 0.02
 CLASSES = ("business", "sport", "world", "science")
 ANSWERS = (0.4, 0.25, 0.25, 0.1)
@@ -47,7 +46,7 @@ def simulated_ramp(rng: np.random.Generator, fault: Fault, requests: int = REQUE
     failed = rng.random(requests) < ERRORS + STRUCK_ERRORS * struck + fault.errors_more * newcomer
     factor = np.where(struck, STRUCK_SLOWER, 1.0) * np.where(newcomer, 1 + fault.slower, 1.0)
     took = MEDIAN_MS * factor * np.exp(SIGMA * rng.standard_normal(requests))
-    bucket = np.clip(np.log(took / FIRST_MS) / log(LATENCY_GROWTH), 0, LATENCY_BUCKETS - 1).astype(np.int64)
+    bucket = np.clip(np.log(took / LATENCY_FIRST_MS) / log(LATENCY_GROWTH), 0, LATENCY_BUCKETS - 1).astype(np.int64)
     drawn = rng.random(requests)
     answer = np.where(
         newcomer,

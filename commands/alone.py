@@ -32,7 +32,7 @@ def run_alone(project: Configured, args: argparse.Namespace) -> PipelineRunRespo
         with (
             quiet_zenml(debug=args.debug),
             stopped_with_this_command(project, name, detach=args.detach),
-            run_lock(state_directory(), project.model_name, name, stop),
+            run_lock(state_directory(), project.model_name, name, stop, project.pipeline.name),
             removing_specifications(),
         ):
             run = run_pipeline(project, name, use_cache=False)

@@ -24,12 +24,12 @@ def main(args: argparse.Namespace) -> int:
     project.check_host()
     check_secrets(project)
     from orchestration.approval import check_approval
-    from orchestration.runs import run_failure, run_name
+    from orchestration.runs import DELIVERY, run_failure, run_name
 
     if not check_approval(project.model_name, args.version):
         print(f"version {args.version} is the champion already")
         return 0
-    name = run_name({}, None, "delivery")
+    name = run_name({}, None, DELIVERY)
     try:
         with quiet_zenml(debug=args.debug):
             delivered = deliver(project, name, args.version, answer_of(args, approved=True), detach=args.detach)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.artifacts import ResolvedWindow
@@ -21,7 +22,16 @@ IDLE_KEY = "idle"
 LEASE_WAIT_S = 10.0
 
 
-def guard_idle(model: str, host: AnyHost, idle: Idle) -> str | None:
+class Idleness(NamedTuple):
+    """What there is to tell, and whether it `is_news` that nobody asks: of what is known or cannot be known nobody is
+    alerted.
+    """
+
+    words: str
+    is_news: bool = False
+
+
+def guard_idle(model: str, host: AnyHost, idle: Idle) -> Idleness | None:
     """What there is to tell of an endpoint that nobody asks, which is parked where that is configured; None: nothing.
 
     A rollout asks the version too, so that one that has just been deployed is not idle. Where no request is noted
@@ -29,19 +39,19 @@ def guard_idle(model: str, host: AnyHost, idle: Idle) -> str | None:
     """
     status = open_endpoint(model, host).status()
     if status.parked:
-        return "the endpoint is parked; run.py deploy brings it back"
+        return Idleness("the endpoint is parked; run.py deploy brings it back")
     if not status.ready:
         return None
     try:
         asked = _asked_within(model, host, idle)
     except InputError as error:
-        return f"whether anybody asks the endpoint is not known: {error}"
+        return Idleness(f"whether anybody asks the endpoint is not known: {error}")
     if asked:
         return None
     told = f"nobody has asked the endpoint within {idle.after}"
     if not idle.park:
-        return f"{told}; idle: {{park: true}} would give its machines back"
-    return f"{told}; {_park(model, host, idle)}"
+        return Idleness(f"{told}; idle: {{park: true}} would give its machines back", is_news=True)
+    return Idleness(f"{told}; {_park(model, host, idle)}", is_news=True)
 
 
 def _asked_within(model: str, host: AnyHost, idle: Idle) -> bool:

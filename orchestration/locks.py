@@ -14,18 +14,22 @@ from evergreen.runtime.locks import exclusive, holder, is_held
 STEP_WAIT_S = 3600.0
 """How long a step waits for the lease: another rollout may hold each of its shares for a while."""
 COMMAND_WAIT_S = 300.0
+BESIDE = ("monitoring",)
+"""Pipelines whose runs go on beside a training, and keep none out: they read what was logged."""
 
 
 @contextmanager
-def run_lock(directory: Path, model: str, run: str, stop: str) -> Iterator[None]:
-    """Held by one run of a model at a time on this machine; tells which run this process is at.
+def run_lock(directory: Path, model: str, run: str, stop: str, pipeline: str = "training") -> Iterator[None]:
+    """Held by one run of a model at a time on this machine, and by one of each pipeline beside it; tells which run this
+    process is at.
 
     Raises:
         BusyError: another run holds it; the message has `stop`, the line that ends it.
     """
     taken, instead = f"another run of model '{model}' is under way", f"wait for it to end, or end it with\n  {stop}"
-    with exclusive(_run_lock(directory, model), taken, instead=instead):
-        _run_name(directory, model).write_text(run, encoding="utf-8")
+    turn = _turn(model, pipeline)
+    with exclusive(_run_lock(directory, turn), taken, instead=instead):
+        _run_name(directory, turn).write_text(run, encoding="utf-8")
         yield
 
 
@@ -47,23 +51,28 @@ def model_lease(
         yield claim
 
 
-def is_running(directory: Path, model: str) -> bool:
-    """Whether a run of the model is under way on this machine."""
-    return is_held(_run_lock(directory, model))
+def is_running(directory: Path, model: str, pipeline: str = "training") -> bool:
+    """Whether a run of the model is under way on this machine: of this pipeline, or of one that keeps it out."""
+    return is_held(_run_lock(directory, _turn(model, pipeline)))
 
 
 def running_process(directory: Path, model: str, run: str) -> int | None:
     """The id of the process of this machine that is at this run of the model; None when there is none."""
-    pid = holder(_run_lock(directory, model))
-    if pid is None:
-        return None
-    name = _run_name(directory, model)
-    return pid if name.exists() and name.read_text(encoding="utf-8") == run else None
+    for turn in (model, *(_turn(model, pipeline) for pipeline in BESIDE)):
+        pid, name = holder(_run_lock(directory, turn)), _run_name(directory, turn)
+        if pid is not None and name.exists() and name.read_text(encoding="utf-8") == run:
+            return pid
+    return None
 
 
-def _run_lock(directory: Path, model: str) -> Path:
-    return directory / f"{model}.run.lock"
+def _turn(model: str, pipeline: str) -> str:
+    """What runs that keep each other out are named for; no model: names of models have no `_`."""
+    return f"{model}_{pipeline}" if pipeline in BESIDE else model
 
 
-def _run_name(directory: Path, model: str) -> Path:
-    return directory / f"{model}.run"
+def _run_lock(directory: Path, turn: str) -> Path:
+    return directory / f"{turn}.run.lock"
+
+
+def _run_name(directory: Path, turn: str) -> Path:
+    return directory / f"{turn}.run"

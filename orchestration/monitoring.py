@@ -70,10 +70,10 @@ def verdict_on(watching: Watching, window: ResolvedWindow) -> Verdict:
 
 
 def _windows(verdict: Verdict) -> tuple[bool, ...]:
-    """Whether it and the verdicts before it that count drifted, newest first."""
+    """Whether it and the verdicts before it that count drifted, newest first; those of too few rows left out."""
     before = newest_verdicts(verdict.model, MOST_WINDOWS)
     counted = verdicts_that_count((verdict, *before), verdict.version, BEGINNING, verdict.created)
-    return tuple(one.drifted for one in counted[:MOST_WINDOWS])
+    return tuple(one.drifted for one in counted if one.enough)[:MOST_WINDOWS]
 
 
 def news_of(verdict: Verdict, link: str | None) -> Iterator[Alert]:

@@ -29,6 +29,8 @@ MOST_ANSWERS = 100
 """Of one step in the cache."""
 CLOCKS = timedelta(minutes=5)
 """What the clocks of a task and of ZenML's server may differ by."""
+REFERENCE = "reference"
+"""The output of `evaluate` that runs of earlier releases lack: with another output its cache key is another."""
 
 
 class Identified(NamedTuple):
@@ -86,6 +88,18 @@ class RecordedRun:
             if name not in CACHED:
                 self._look_before(name, lost)
         return lost
+
+    def repeated(self, evaluate_code: str) -> Identified:
+        """What a run puts out that repeats it, `evaluate` by this code.
+
+        Where `evaluate` is to run anew for that, or for its reference, a version before it that is gone is left out:
+        the model is champion, whatever it was judged against.
+        """
+        then = self.identified._replace(evaluate_code=evaluate_code)
+        judged_against, runs_anew = then.incumbent.artifact, REFERENCE not in self.steps["evaluate"].outputs
+        if (runs_anew or then != self.identified) and judged_against is not None and is_lost(judged_against):
+            return then._replace(incumbent=Incumbent())
+        return then
 
     def make_again(self, steps: Sequence[str]) -> None:
         """Has the cache forget what it holds of these steps, so that they run anew of the same inputs.

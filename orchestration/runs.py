@@ -39,6 +39,7 @@ PIPELINE = "training"
 BATCH = "batch_prediction"
 MONITORING = "monitoring"
 EVALUATION = "evaluation"
+DELIVERY = "delivery"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
@@ -181,10 +182,11 @@ def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -
     return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
 
 
-def last_runs(model: str, limit: int = 5, *, of: str = PIPELINE) -> list[RunSummary]:
-    """The latest trainings of a model, or its latest runs `of` another pipeline, newest first."""
+def last_runs(model: str, limit: int = 5, *, of: str | None = None) -> list[RunSummary]:
+    """The latest runs `of` a pipeline of a model, newest first; None: trainings, and deliveries of what they made."""
+    named = of or f'oneof:["{PIPELINE}", "{DELIVERY}"]'
     runs = Client().list_pipeline_runs(
-        tags=model_tag(model), pipeline_name=of, sort_by="desc:created", size=limit, hydrate=True
+        tags=model_tag(model), pipeline_name=named, sort_by="desc:created", size=limit, hydrate=True
     )
     return [_summary(run, model) for run in runs.items]
 
@@ -213,7 +215,8 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     ZenML's status, but for a run that ended without its word: one of this machine that was killed stays `running`
     there, and is `abandoned` here; of one on Vertex AI that is not finished there, Vertex AI is asked.
     """
-    if is_local(run) and not run.status.is_finished and not is_running(state_directory(), model):
+    pipeline = run.pipeline.name if run.pipeline else PIPELINE
+    if is_local(run) and not run.status.is_finished and not is_running(state_directory(), model, pipeline):
         return "abandoned", None
     if run.status.is_failed:
         raised = step_failure(run)

@@ -25,7 +25,7 @@ from orchestration.record import ZenmlRecord
 from orchestration.runs import BATCH, MONITORING, RunSummary, last_runs, report_page
 from orchestration.schedules import schedule_beside
 
-BATCH_RUNS = 3
+RUNS_BESIDE = 3
 
 
 class Covered(Frozen):
@@ -63,8 +63,8 @@ class Status(Frozen):
     `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
     `chain` leads from what requests said to what the training after that has changed, null where it cannot be read.
     `approvals` are of the versions that a person was asked about, oldest first.
-    Batch predictions and monitoring have schedules and runs of their own; `last_run` is the newest of all but of
-    monitoring.
+    `runs` are trainings and deliveries of versions that were approved. Batch predictions and monitoring have schedules
+    and runs of their own; `last_run` is the newest training, delivery or batch prediction.
     """
 
     model: str
@@ -94,7 +94,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
     """The status of a model; the endpoint is asked itself."""
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
-    runs, batch_runs = last_runs(model_name), last_runs(model_name, BATCH_RUNS, of=BATCH)
+    runs, batch_runs = last_runs(model_name), last_runs(model_name, RUNS_BESIDE, of=BATCH)
     schedule, lost = schedule_of(model_name)
     of_batches, lost_batches = schedule_of(schedule_beside(model_name, BATCH))
     of_monitoring, lost_monitoring = schedule_of(schedule_beside(model_name, MONITORING))
@@ -112,7 +112,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         batch_schedule=of_batches,
         batch_runs=tuple(batch_runs),
         monitoring_schedule=of_monitoring,
-        monitoring_runs=tuple(last_runs(model_name, BATCH_RUNS, of=MONITORING)),
+        monitoring_runs=tuple(last_runs(model_name, RUNS_BESIDE, of=MONITORING)),
         coverage=covered(champion, state.named(Alias.PREVIOUS)),
         missing=_missing(champion),
         report_page=report_page(champion.report) if champion else None,

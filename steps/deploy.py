@@ -10,7 +10,7 @@ from zenml.utils.dashboard_utils import get_run_url
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
 from evergreen.core.approval import Approval
-from evergreen.core.decision import PromotionDecision
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
 from orchestration.alerting import alert
@@ -30,7 +30,9 @@ def deploy(
     approval: Approval | None = None,
     deploys: bool = True,
 ) -> Annotated[Deployment, "deployment"]:
-    """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert."""
+    """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert, and a
+    champion that could not be healed.
+    """
     run = get_step_context().pipeline_run
     if deploys:
         deployment = deploy_decision(model_name, host, decision, rollout, run.name, approval=approval)
@@ -39,13 +41,19 @@ def deploy(
     track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     if deployment.outcome == "rolled_back":
-        news = Alert(
-            model=model_name,
-            kind="rollback",
-            key=decision.version,
-            title=f"the rollout of version {decision.version} was rolled back",
-            text=deployment.message,
-            link=get_run_url(run),
-        )
-        alert(model_name, alerts, news)
+        alert(model_name, alerts, _news(model_name, decision, deployment, get_run_url(run)))
     return deployment
+
+
+def _news(model_name: str, decision: PromotionDecision, deployment: Deployment, link: str | None) -> Alert:
+    """Of what was promoted that it went back, else that the champion does not serve as it should."""
+    promoted = decision.verdict is Verdict.PROMOTE and decision.version != decision.champion
+    healed = "the endpoint could not be brought back to its champion"
+    return Alert(
+        model=model_name,
+        kind="rollback",
+        key=decision.version if promoted else str(decision.champion),
+        title=f"the rollout of version {decision.version} was rolled back" if promoted else healed,
+        text=deployment.message,
+        link=link,
+    )

@@ -17,12 +17,14 @@ logger = get_logger(__name__)
 
 @step(enable_cache=False)
 def guard(model_name: str, host: AnyHost, idle: Idle, alerts: Alerts) -> None:
-    """Notes with the run what there is to tell, and alerts whoever is to know."""
+    """Notes with the run what there is to tell, and alerts whoever is to know that nobody asks."""
     told = guard_idle(model_name, host, idle)
     if told is None:
         return
-    logger.warning("%s", told)
-    log_metadata({IDLE_KEY: told})
+    logger.warning("%s", told.words)
+    log_metadata({IDLE_KEY: told.words})
+    if not told.is_news:
+        return
     link = get_run_url(get_step_context().pipeline_run)
-    news = Alert(model=model_name, kind="idle", key=model_name, title="nobody asks the endpoint", text=told, link=link)
-    alert(model_name, alerts, news)
+    said = {"key": model_name, "title": "nobody asks the endpoint", "text": told.words}
+    alert(model_name, alerts, Alert(model=model_name, kind="idle", link=link, **said))

@@ -53,9 +53,8 @@ def identify(
     if night.words is not None:
         log_metadata({REFRESH_KEY: night.words})
     if night.repeats is not None:
-        identified = night.repeats.identified
-        if not scheduled or refresh.on_code:
-            identified = identified._replace(evaluate_code=recipe.codes["evaluate"])
+        codes = recipe.codes if not scheduled or refresh.on_code else night.repeats.identified.codes
+        identified = night.repeats.repeated(codes["evaluate"])
     else:
         identified = _identified(record, rows, recipe)
         if not is_recipe_of_champion(identified.recipe, record):

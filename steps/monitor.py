@@ -33,7 +33,7 @@ def monitor(
     backfill: Backfill | None,
     alerts: Alerts,
 ) -> Annotated[Verdict, "verdict"]:
-    """The verdict on the champion's requests of the window; one that is no good news is an alert.
+    """The verdict on the champion's requests of the window; one that is no good news is an alert, but of a backfill.
 
     Raises:
         InputError: requests are not logged, or labels cannot be read.
@@ -43,6 +43,7 @@ def monitor(
     verdict = verdict_on(Watching(model_name, host, drift, labels, quality), resolved)
     log_metadata({VERDICT_KEY: verdict.words})
     logger.info("version %s: %s", verdict.version, verdict.words)
-    for news in news_of(verdict, get_run_url(get_step_context().pipeline_run)):
-        alert(model_name, alerts, news)
+    if backfill is None:  # whoever looks at the past is told by its verdict
+        for news in news_of(verdict, get_run_url(get_step_context().pipeline_run)):
+            alert(model_name, alerts, news)
     return verdict

@@ -9,6 +9,7 @@ from typing import Annotated
 from zenml import pipeline, step
 
 from evergreen.adapters.kinds import AnyHost
+from evergreen.core.alerts import Alerts
 from evergreen.core.approval import Approval
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
@@ -30,4 +31,4 @@ def promote(version: str, champion: str) -> Annotated[PromotionDecision, "decisi
 @pipeline(enable_cache=False)
 def training(model_name: str, host: AnyHost, version: str, champion: str) -> None:
     identify()
-    deploy(model_name, host, promote(version, champion), AT_ONCE, Approval())
+    deploy(model_name, host, promote(version, champion), AT_ONCE, Alerts(), Approval())

@@ -51,12 +51,14 @@ class Climb:
 
     def hold(self, ask: Callable[[], None], watch: Callable[[], None], hearing: Hearing | None) -> None:
         """Returns when the version may have more; `ask` raises where the endpoint does not answer, `watch` where the
-        version is not ready. Where it is judged it is asked once: further questions would be taken for traffic.
+        version is not ready. Where it is judged it is asked once, before a new share begins to count, and not again by
+        who takes over: further questions would be taken for traffic.
 
         Raises:
             RejectedError: the judge takes the share back.
         """
-        ask()
+        if hearing is None or self._is_new:
+            ask()
         self._begin()
         while True:
             watch()

@@ -20,7 +20,7 @@ the ends. A quantile is known to within 5 %."""
 
 
 class Arm(Frozen):
-    """The requests of one version in one minute: how many, how many of them it failed (statuses 5xx), how many took how
+    """The requests of one version in one minute: how many, how many of them it failed, how many took how
     long by bucket (empty: none was answered), and how often it answered which class.
     """
 

@@ -13,10 +13,9 @@ from typing import Any
 from pydantic import Field
 
 from evergreen.core.base import Frozen
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_GROWTH
+from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, bucket_of
 
 LONGEST_S = 86400.0
-_LEAST_MS = 0.1
 _Z = 1.96
 """Of a normal distribution's 97.5 % point: intervals hold in 95 of 100 cases."""
 
@@ -99,8 +98,8 @@ class Tally:
         self._copies += 1
         self._instances += len(agreements)
         self._agreed += sum(agreements)
-        self._newcomer[_bucket(newcomer_ms)] += 1
-        self._others[_bucket(other_ms)] += 1
+        self._newcomer[bucket_of(newcomer_ms)] += 1
+        self._others[bucket_of(other_ms)] += 1
 
     def report(self) -> ShadowReport:
         """What it came to so far."""
@@ -148,12 +147,6 @@ def _agreement(one: Any, other: Any) -> float:
     return float(one == other)
 
 
-def _bucket(milliseconds: float) -> int:
-    if milliseconds <= _LEAST_MS:
-        return 0
-    return min(int(math.log(milliseconds / _LEAST_MS, LATENCY_GROWTH)), LATENCY_BUCKETS - 1)
-
-
 def _latency(counts: Sequence[int]) -> Latency | None:
     if not any(counts):
         return None
@@ -164,4 +157,4 @@ def _quantile(counts: Sequence[int], share: float) -> float:
     """The middle of the bucket in which it lies."""
     wanted = share * sum(counts)
     bucket = next(number for number, so_far in enumerate(accumulate(counts)) if so_far >= wanted)
-    return float(round(_LEAST_MS * LATENCY_GROWTH ** (bucket + 0.5), 2))
+    return float(round(LATENCY_FIRST_MS * LATENCY_GROWTH ** (bucket + 0.5), 2))

@@ -2,8 +2,8 @@
 
 refresh: {when: {new_rows: false, drift: {k: 2, of: 5}, quality: true, max_age: 30d}}
 
-The decision is pure. A verdict counts where it speaks of the champion as it is now: of its own requests, rows enough,
-and a window that ended after the last training that was judged, so that one shift is a reason once.
+The decision is pure. A verdict counts where it speaks of the champion as it is now: of its own requests, rows enough or,
+for quality, labels enough, and a window that ended after the last training that was judged, so that one shift is a reason once.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Cause(Frozen):
 def verdicts_that_count(
     verdicts: Iterable[Verdict], champion: str, since: datetime, now: datetime
 ) -> tuple[Verdict, ...]:
-    """Those of the champion's own requests with rows enough, newest window first; none where even that one is stale.
+    """Those of the champion's own requests with rows enough, or whose answers were measured, newest window first; none
+    where even that one is stale.
 
     `since` is when the last training began that was judged: windows that ended before are used up. Of windows that
     overlap by more than firings come early the newest counts alone, and of several verdicts on one window the last:
@@ -76,7 +77,9 @@ def verdicts_that_count(
     own = [
         verdict
         for verdict in verdicts
-        if verdict.version == champion and verdict.enough and since < verdict.window.end <= now + CLOCKS
+        if verdict.version == champion
+        and (verdict.enough or verdict.quality)
+        and since < verdict.window.end <= now + CLOCKS
     ]
     counted: list[Verdict] = []
     for verdict in sorted(own, key=lambda one: (one.window.end, one.created), reverse=True):
@@ -93,7 +96,7 @@ def is_stale(verdict: Verdict, now: datetime) -> bool:
 
 def causes(when: When, counted: Sequence[Verdict], since: datetime, now: datetime) -> tuple[Cause, ...]:
     """Each rule's reason that holds. `counted` is what `verdicts_that_count` gives for the same `since` and `now`."""
-    found = (_drift(when.drift, counted), _quality(counted) if when.quality else None, _age(when.max_age, since, now))
+    found = (_drift(when.drift, counted, now), _quality(counted) if when.quality else None, _age(when.max_age, since, now))
     return tuple(cause for cause in found if cause is not None)
 
 
@@ -119,14 +122,16 @@ def _slack(verdict: Verdict) -> timedelta:
     return min(_length(verdict) / 10, MOST_SLACK)
 
 
-def _drift(rule: Drift | None, counted: Sequence[Verdict]) -> Cause | None:
-    if rule is None or not counted or not counted[0].drifted:
+def _drift(rule: Drift | None, counted: Sequence[Verdict], now: datetime) -> Cause | None:
+    """By windows with rows enough: the few of others say nothing of drift, though labels measure them."""
+    told = [verdict for verdict in counted if verdict.enough]
+    if rule is None or not told or not told[0].drifted or is_stale(told[0], now):
         return None
-    last = counted[: rule.of]
+    last = told[: rule.of]
     drifted = sum(verdict.drifted for verdict in last)
     if drifted < rule.k:
         return None
-    moved = ", ".join(dict.fromkeys(moved.name or moved.evidence for moved in counted[0].moved if moved.alarm))
+    moved = ", ".join(dict.fromkeys(moved.name or moved.evidence for moved in last[0].moved if moved.alarm))
     windows = f"{drifted} of the last {len(last)} windows" if len(last) > 1 else "the last window"
     what = f" ({moved})" if moved else ""
     return Cause(kind="drift", words=f"{windows} drifted, the newest to {_moment(last[0].window.end)}{what}")

@@ -57,11 +57,11 @@ def _bins(edges: Sequence[float]) -> list[str]:
 
 
 def _title(verdict: Verdict) -> tuple[str, str]:
-    if not verdict.enough:
-        return "neutral", "Too little to say anything"
     if verdict.drifted:
         return "bad", "The world moved"
-    return ("bad", "Worse than its floor") if verdict.below else ("good", "Quiet")
+    if verdict.below:
+        return "bad", "Worse than its floor"
+    return ("good", "Quiet") if verdict.enough else ("neutral", "Too little to say anything")
 
 
 def _counts_for(verdict: Verdict) -> list[str]:

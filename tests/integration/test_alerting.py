@@ -44,6 +44,25 @@ def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_ov
     assert asked.messages[0]["text"] == f"{model}: rolled back\nIt answered with faults."
 
 
+@pytest.mark.parametrize(
+    ("verdict", "version", "key", "title"),
+    [
+        ("promote", "c3", "c3", "the rollout of version c3 was rolled back"),
+        ("keep", "c3", "b2", "the endpoint could not be brought back to its champion"),
+    ],
+)
+def test_a_rollback_names_what_was_rolled_back(verdict: Any, version: str, key: str, title: str) -> None:
+    from evergreen.core.decision import PromotionDecision
+    from evergreen.core.deployment import Deployment
+    from steps.deploy import _news
+
+    decision = PromotionDecision(verdict=verdict, version=version, champion="b2", reasons=())
+    words = "version … was not put live: …"
+    failed = Deployment(outcome="rolled_back", model="news", url=None, version="b2", traffic={}, message=words)
+    told = _news("news", decision, failed, None)
+    assert (told.kind, told.key, told.title, told.text) == ("rollback", key, title, words)
+
+
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

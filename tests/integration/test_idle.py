@@ -60,7 +60,10 @@ def endpoint_of(host: MemoryHostSettings) -> MemoryEndpoint:
 def guarded(host: Any, idle: Idle = PARKS) -> str | None:
     from orchestration.idle import guard_idle
 
-    return guard_idle("idle", host, idle)
+    told = guard_idle("idle", host, idle)
+    if told is not None:  # of an endpoint that is parked, or of which nothing is known, nobody is alerted
+        assert told.is_news == told.words.startswith("nobody has asked")
+    return told.words if told else None
 
 
 def test_an_endpoint_that_nobody_asks_is_told_and_parked_where_that_is_configured(host: MemoryHostSettings) -> None:

@@ -201,6 +201,30 @@ def test_a_night_without_news_repeats_what_the_champion_s_run_identified(finishe
 
 
 @pytest.mark.parametrize(
+    ("outputs", "evaluate_code", "is_left_out"),
+    [
+        (("report", "reference"), "code of evaluate", False),
+        (("report", "reference"), "edited", True),
+        (("report",), "code of evaluate", True),  # a run of an earlier release
+    ],
+)
+def test_a_repeated_run_measures_anew_without_the_version_before_it_where_that_is_gone(
+    outputs: tuple[str, ...], evaluate_code: str, is_left_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import recorded
+
+    steps: Any = {"evaluate": SimpleNamespace(outputs=dict.fromkeys(outputs))}
+    before = Incumbent(version="z9", artifact=str(uuid4()))
+    then = identified("any")._replace(incumbent=before, evaluate_code="code of evaluate")
+    known = RecordedRun("training-1", then, steps, UNTIL)
+    monkeypatch.setattr(recorded, "is_lost", lambda artifact: artifact == before.artifact)
+    repeated = known.repeated(evaluate_code)
+    assert repeated == then._replace(evaluate_code=evaluate_code, incumbent=Incumbent() if is_left_out else before)
+    monkeypatch.setattr(recorded, "is_lost", lambda _: False)
+    assert known.repeated(evaluate_code).incumbent == before
+
+
+@pytest.mark.parametrize(
     ("part", "goes_on", "starts_from", "by_champion"),
     [
         (Part(until=UNTIL), True, "a1", True),

@@ -326,7 +326,7 @@ with run_lock(Path(sys.argv[1]), "m", "training-1", "stop it"):
 
 
 def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: Path) -> None:
-    from orchestration.locks import is_running, run_lock
+    from orchestration.locks import is_running, run_lock, running_process
     from tests.own_zenml import ROOT
 
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
@@ -340,6 +340,12 @@ def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: 
             pass
         with run_lock(tmp_path, "another", "training-2", STOP):
             pass
+        with run_lock(tmp_path, "m", "monitoring-1", STOP, "monitoring"):  # which reads what was logged
+            assert running_process(tmp_path, "m", "monitoring-1") == os.getpid()
+            assert running_process(tmp_path, "m", "training-1") == holder.pid
+            with pytest.raises(BusyError), run_lock(tmp_path, "m", "monitoring-2", STOP, "monitoring"):
+                pass
+        assert not is_running(tmp_path, "m", "monitoring")
         holder.kill()
     assert not is_running(tmp_path, "m")
     with run_lock(tmp_path, "m", "training-2", STOP):

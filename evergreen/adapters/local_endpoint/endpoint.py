@@ -222,7 +222,7 @@ class LocalEndpoint:
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version."""
-        if self._files.parked.exists():
+        if self._files.parked.exists() and find_front(self._files) is None:
             raise EndpointError(f"the endpoint of {self._wanted.model} is parked; run.py deploy brings it back")
         address = self._files.read_address()
         if address is None:

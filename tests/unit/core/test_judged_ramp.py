@@ -188,6 +188,19 @@ def test_a_ramp_that_was_cut_off_goes_on_with_its_evidence(clock: Clock) -> None
     assert deployment.transitions[1].judgement.newcomer_requests >= 1000
 
 
+def test_who_takes_over_asks_nothing_that_the_log_would_take_for_a_clients_request(clock: Clock) -> None:
+    rules = RULES.model_copy(update={"on_no_traffic": "proceed"})
+    rolled = Rolled(
+        SteadyWitness(clock, starts=10**6),
+        rules,
+        shares=(10,),
+        begun=(Transition(share=10, since=began()),),
+        endpoint=MemoryEndpoint({"a": 90, "b": 10}),
+    )
+    assert rolled.run().outcome == "live"
+    assert rolled.endpoint.calls.count("predict None") == 1  # once it has all the traffic
+
+
 def test_a_share_that_was_noted_and_never_given_begins_anew(clock: Clock) -> None:
     clock.at_s += 120
     noted: list[tuple[Transition, ...]] = []

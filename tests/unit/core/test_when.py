@@ -83,7 +83,7 @@ def test_the_reason_says_how_many_windows_drifted_and_what_moved() -> None:
     "changes",
     [
         {"version": "b2"},
-        {"enough": False},
+        {"enough": False, "quality": {}, "below": ()},
         {"window": ResolvedWindow(start=SINCE - DAY, end=SINCE)},  # used up by the last training
         {"window": ResolvedWindow(start=MIDNIGHT + 100 * DAY, end=MIDNIGHT + 101 * DAY)},  # by a clock that is off
     ],
@@ -93,8 +93,8 @@ def test_what_does_not_speak_of_the_champion_now_never_counts(changes: dict[str,
     quality = {"quality": {"accuracy": Metric(value=0.5, low=0.4, high=0.6)}, "below": ("accuracy",)}
     every = When(drift=Drift(k=1, of=1), quality=True)
     assert found(every, days("dd", **quality)) == ["drift", "quality"]
-    assert found(every, days("dd", **quality, **changes)) == []
-    beside = [*days("--"), *days("dd", **quality, **changes)]
+    assert found(every, days("dd", **{**quality, **changes})) == []
+    beside = [*days("--"), *days("dd", **{**quality, **changes})]
     assert found(every, beside, beside[1].created) == []
 
 
@@ -149,6 +149,16 @@ def test_quality_counts_by_the_newest_window_that_has_labels() -> None:
     assert found(when, [below, verdict(1)]) == ["quality"]  # its labels have yet to come
     assert found(when, [below, verdict(1, quality={"accuracy": low})]) == []
     assert found(When(drift=Drift()), [below]) == []
+
+
+def test_few_rows_with_labels_enough_tell_of_quality_and_not_of_drift() -> None:
+    low = Metric(value=0.6, low=0.5, high=0.7)
+    labelled = verdict(1, drifted=True, enough=False, quality={"accuracy": low}, below=("accuracy",))
+    every = When(drift=Drift(k=1, of=1), quality=True)
+    assert found(every, [labelled]) == ["quality"]
+    assert found(every, [verdict(0, drifted=True), labelled], labelled.created) == ["drift", "quality"]
+    late = labelled.created + timedelta(hours=5)
+    assert found(every, [verdict(0, drifted=True), labelled], late) == ["quality"]  # what drifted is too old by then
 
 
 def test_age_counts_from_the_last_training_that_was_judged() -> None:
