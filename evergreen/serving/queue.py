@@ -13,7 +13,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -121,10 +121,13 @@ class PredictionQueue:
                 with suppress(ValueError):
                     waiting.remove(job)
             self._batches = deque(kept for batch in self._batches if (kept := [r for r in batch if r.job is not job]))
-            self._release(job)
+            self._release([job])
 
-    def _release(self, job: Job) -> None:
-        self._decoded.pop(job, None)
+    def _release(self, jobs: Iterable[Job]) -> None:
+        """Counts no longer what those of the requests held that are answered, or whose callers are gone."""
+        for job in jobs:
+            if job.answer.done():
+                self._decoded.pop(job, None)
         self._changed.notify_all()
 
     def _decode_all(self) -> None:
@@ -163,11 +166,8 @@ class PredictionQueue:
             self._metrics.observe(batch[0].job.predictor.engine, len(batch), time.monotonic() - began)
             with self._changed:
                 self._shares.remove(share)
-                for job in {row.job for row in batch}:
-                    if job.answer.done():
-                        self._release(job)
-                self._changed.notify_all()
-            del batch, job
+                self._release(row.job for row in batch)
+            del batch
 
     def _next_batch(self) -> Batch | None:
         if self._shares and len(self._shares) >= self._most_at_once():
@@ -175,7 +175,10 @@ class PredictionQueue:
         while True:
             if not self._batches and not self._drain():
                 return None
-            batch = [row for row in self._batches.popleft() if row.job.goes_on()]
+            cut = self._batches.popleft()
+            batch = [row for row in cut if row.job.goes_on()]
+            if len(batch) < len(cut):
+                self._release(row.job for row in cut)
             if batch:
                 return batch
 
@@ -186,8 +189,8 @@ class PredictionQueue:
     def _drain(self) -> bool:
         """Makes batches of all that wait; what another predictor has to do, as after a change of engines, waits."""
         jobs = [job for job in self._ready if job.goes_on()]
-        for gone in set(self._ready) - set(jobs):
-            self._release(gone)
+        if len(jobs) < len(self._ready):
+            self._release(self._ready)
         if jobs:
             predictor = jobs[0].predictor
             alike = [job for job in jobs if job.predictor is predictor]
