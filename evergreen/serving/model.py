@@ -169,7 +169,7 @@ class ServedModel:
         return self._loaded
 
     def share(self, part: float) -> None:
-        """Takes that part of the cores from now on, at least one."""
+        """Predicts on that part of the cores from now on, at least one; a graph's threads stay as many as they are."""
         self._queue.share(round(self._settings.threads * part))
 
     async def predict(

@@ -1,10 +1,11 @@
 """Requests in batches: what came while the last one was predicted is predicted together, and no timer is waited for.
 
-    decode (two threads) → ready → drained, sorted by size, cut into batches → predict (a thread for each core) → answer
+    decode (two threads) → ready → drained, sorted by size, cut into batches → predict (up to four lanes) → answer
 
-Batches are predicted side by side with a thread each where there is more than one: threads that work on one batch wait
-for the slowest of them, so that whatever else the machine does on one core would stop them all. One batch alone gets
-every core. On a GPU batches take turns.
+Batches are predicted side by side where there is more than one, by torch with a share of the cores each: threads that
+work on one batch wait for the slowest of them, so that whatever else the machine does on one core would stop them all.
+One batch alone gets every core. A graph shares the threads that it was loaded with among all of them. On a GPU batches
+take turns.
 """
 
 from __future__ import annotations
