@@ -198,7 +198,7 @@ def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path, monkeyp
         return put(descriptor, data[: len(data) // 2])
 
     with monkeypatch.context() as patch:
-        patch.setattr(spool.os, "write", half_then_full)
+        patch.setattr(os, "write", half_then_full)
         with pytest.raises(OSError, match="No space left"):
             write(writing, 2)
     write(writing, 3)
