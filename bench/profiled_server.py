@@ -33,7 +33,9 @@ def watch(path: Path) -> None:
             if frame.f_code.co_name not in WAITING and ident != threading.get_ident():
                 counts[f"{names.get(ident, '?')}: {' < '.join(_stack(frame))}"] += 1
         if time.monotonic() - written > WRITE_EVERY_S:
-            path.write_text(json.dumps(counts.most_common()), encoding="utf-8")
+            unfinished = path.with_name(f".{path.name}")
+            unfinished.write_text(json.dumps(counts.most_common()), encoding="utf-8")
+            unfinished.replace(path)
             written = time.monotonic()
 
 

@@ -103,6 +103,8 @@ def main() -> int:
         measure_pictures(measured, folder / "pictures", wrk, options)
     print_table(["server", "answers /s", "p50 ms", "p99 ms", "failed"], measured.rows())
     kept = {name: limit for name, limit in LIMITS.items() if name in measured.ratios}
+    if left_out := [name for name in LIMITS if name not in kept]:
+        print(f"\nnot measured, and so not held: {'; '.join(left_out)}")
     return print_result("serving", measured.ratios, kept, options.json)
 
 

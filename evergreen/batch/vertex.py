@@ -179,8 +179,8 @@ def _sort(answered: str, folder: Path) -> None:
         for line in some:
             answer = json.loads(line)
             if isinstance(answer.get("prediction"), dict) and "key" in answer:  # else it holds an error
-                number, _, place = answer["key"].partition("-")
-                by_shard.setdefault(number, []).append(json.dumps([int(place), answer["prediction"]]) + "\n")
+                number, place = map(int, answer["key"].split("-"))  # numbers alone, as one names a file
+                by_shard.setdefault(str(number), []).append(json.dumps([place, answer["prediction"]]) + "\n")
         for number, sorted_lines in by_shard.items():
             with (folder / number).open("a", encoding="utf-8") as file:
                 file.writelines(sorted_lines)

@@ -114,7 +114,7 @@ class Computing(Protocol):
         """The most work of a batch that is done well at once: its rows times the size of the largest."""
 
     def use_threads(self, count: int) -> None:
-        """Lets what the calling thread computes from now on use so many threads."""
+        """Lets what the calling thread computes from now on use so many threads; nothing where they are fixed."""
 
 
 class Predictor(Computing, Protocol):

@@ -22,7 +22,7 @@ ERRORS_ALONE = 3
 class Graph:
     """One graph in memory, with threads of its own, which wait for work asleep: a busy neighbour keeps its cores.
 
-    Safe in threads. `threads` of 0 are as many as there are cores.
+    Safe in threads: calls side by side share them. `threads` of 0 are as many as there are cores.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:

@@ -50,7 +50,8 @@ class Journal:
         self._redact = redact
         self._logger = logger
         self._storm = Storm()
-        self._waiting: deque[tuple[Request, Witness]] = deque()
+        self._waiting: deque[tuple[Request, Witness, int]] = deque()
+        """With how many rows each counts: that of a caller who left may still be told of more."""
         self._rows = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -74,7 +75,7 @@ class Journal:
                 self.dropped += 1
                 return
             self._rows += rows
-            self._waiting.append((request, witness))
+            self._waiting.append((request, witness, rows))
             self._changed.notify()
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -91,10 +92,10 @@ class Journal:
                     self._changed.wait(IDLE_S)
                 taken, closed = list(self._waiting), self._closed
                 self._waiting.clear()
-            for request, witness in taken:
+            for request, witness, rows in taken:
                 self._keep(request, witness)
                 with self._changed:
-                    self._rows -= witness.rows
+                    self._rows -= rows
             self._write_all(self._storm.over(time.time(), at_once=closed))
             self._guarded(self._sink.flush)
             self._tell()

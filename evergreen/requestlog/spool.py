@@ -42,8 +42,13 @@ class Spool:
             self._file = self._open()
         data = line_of(model, request, rows).encode("utf-8", "replace") + b"\n"
         written = 0
-        while written < len(data):
-            written += os.write(self._file, data[written:])
+        try:
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError:
+            if written:
+                os.ftruncate(self._file, self._bytes)  # half a line would spoil the next one, too
+            raise
         self._bytes += len(data)
 
     def flush(self) -> None:
@@ -69,6 +74,7 @@ class Spool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             unnamed.rename(self._folder / name)
         except OSError:
+            unnamed.unlink(missing_ok=True)
             os.close(descriptor)
             raise
         return descriptor

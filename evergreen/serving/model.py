@@ -33,6 +33,8 @@ LOGGER = logging.getLogger("evergreen.serving")
 Load = Callable[[Path], Predictor]
 WARM_UPS = 2
 WARM_UP_S = 60.0
+FETCH_WITHIN_S = 5.0
+"""How long an object is tried again that an instance names: meanwhile a thread decodes nothing for others."""
 PICTURE_BUCKETS = "EVERGREEN_PICTURE_BUCKETS"
 """Names the buckets out of which requests may name objects; unset: none. The server's account may read more."""
 
@@ -169,7 +171,7 @@ class ServedModel:
         return self._loaded
 
     def share(self, part: float) -> None:
-        """Takes that part of the cores from now on, at least one."""
+        """Predicts on that part of the cores from now on, at least one; a graph's threads stay as many as they are."""
         self._queue.share(round(self._settings.threads * part))
 
     async def predict(
@@ -237,5 +239,5 @@ def read_object(address: str, max_bytes: int) -> bytes:
         raise InputError(f"it is in none of the buckets that are read here ({', '.join(allowed)})")
     from evergreen.adapters.gcs import objects  # brings requests, which no other server needs
 
-    with objects(address, "name an object that is there") as bucket:
+    with objects(address, "name an object that is there", FETCH_WITHIN_S) as bucket:
         return bucket.read(address, max_bytes)

@@ -1,10 +1,11 @@
 """Requests in batches: what came while the last one was predicted is predicted together, and no timer is waited for.
 
-    decode (two threads) → ready → drained, sorted by size, cut into batches → predict (a thread for each core) → answer
+    decode (two threads) → ready → drained, sorted by size, cut into batches → predict (up to four lanes) → answer
 
-Batches are predicted side by side with a thread each where there is more than one: threads that work on one batch wait
-for the slowest of them, so that whatever else the machine does on one core would stop them all. One batch alone gets
-every core. On a GPU batches take turns.
+Batches are predicted side by side where there is more than one, by torch with a share of the cores each: threads that
+work on one batch wait for the slowest of them, so that whatever else the machine does on one core would stop them all.
+One batch alone gets every core. A graph shares the threads that it was loaded with among all of them. On a GPU batches
+take turns.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -121,10 +122,13 @@ class PredictionQueue:
                 with suppress(ValueError):
                     waiting.remove(job)
             self._batches = deque(kept for batch in self._batches if (kept := [r for r in batch if r.job is not job]))
-            self._release(job)
+            self._release([job])
 
-    def _release(self, job: Job) -> None:
-        self._decoded.pop(job, None)
+    def _release(self, jobs: Iterable[Job]) -> None:
+        """Counts no longer what those of the requests held that are answered, or whose callers are gone."""
+        for job in jobs:
+            if job.answer.done():
+                self._decoded.pop(job, None)
         self._changed.notify_all()
 
     def _decode_all(self) -> None:
@@ -163,11 +167,8 @@ class PredictionQueue:
             self._metrics.observe(batch[0].job.predictor.engine, len(batch), time.monotonic() - began)
             with self._changed:
                 self._shares.remove(share)
-                for job in {row.job for row in batch}:
-                    if job.answer.done():
-                        self._release(job)
-                self._changed.notify_all()
-            del batch, job
+                self._release(row.job for row in batch)
+            del batch
 
     def _next_batch(self) -> Batch | None:
         if self._shares and len(self._shares) >= self._most_at_once():
@@ -175,7 +176,10 @@ class PredictionQueue:
         while True:
             if not self._batches and not self._drain():
                 return None
-            batch = [row for row in self._batches.popleft() if row.job.goes_on()]
+            cut = self._batches.popleft()
+            batch = [row for row in cut if row.job.goes_on()]
+            if len(batch) < len(cut):
+                self._release(row.job for row in cut)
             if batch:
                 return batch
 
@@ -186,8 +190,8 @@ class PredictionQueue:
     def _drain(self) -> bool:
         """Makes batches of all that wait; what another predictor has to do, as after a change of engines, waits."""
         jobs = [job for job in self._ready if job.goes_on()]
-        for gone in set(self._ready) - set(jobs):
-            self._release(gone)
+        if len(jobs) < len(self._ready):
+            self._release(self._ready)
         if jobs:
             predictor = jobs[0].predictor
             alike = [job for job in jobs if job.predictor is predictor]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,11 +17,13 @@ import pytest
 from bench import engines as bench_engines
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
-from evergreen.core.engines import FP32, EngineChoice, Engines
+from evergreen.core.engines import FP32, EngineChoice, Engines, ServedEngines, add_engines
 from evergreen.core.sections import EngineTable
 from evergreen.engines.export import ExportRefusedError
 from evergreen.engines.session import Graph
 from evergreen.evaluation import engines as evaluated_engines
+from evergreen.runtime.instructions import instruction_set
+from evergreen.serving.loading import Loading
 from evergreen.tasks.engines import make_engines
 from evergreen.tasks.evaluated import evaluated
 from evergreen.tasks.image_segmentation.class_graph import write_class_graph
@@ -250,6 +253,26 @@ def test_the_report_is_that_of_the_engine_that_serves(
     graph = by(TextServing(TASK).load(model.path), engines, "int8-u8u8")
     answers = graph.encode(graph.predict(graph.decode([{"text": text} for text, _ in headlines(36, 2)])))
     right = [answer["label"] == label for answer, (_, label) in zip(answers, headlines(36, 2), strict=True)]
+    assert report.metrics["accuracy"].value == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize("name", ["torch", FP32, "int8-u8u8"])
+def test_the_server_gives_the_answers_that_were_evaluated(
+    name: str, model: TrainedModel, engines: Engines, splits: Splits, tmp_path: Path
+) -> None:
+    made = EngineChoice(serves=name, instruction_set=instruction_set(), reason="it was the fastest")
+    report = evaluated(TASK, model, None, splits, Trial(engines, Admission(), instruction_set(), made))
+    shutil.copytree(model.path, tmp_path / "model")
+    add_engines(tmp_path / "model", ServedEngines(engines, made))
+    served = Loading().predictor(tmp_path / "model")
+    assert served.engine == (name if name == "torch" else f"onnx-{name}")
+    judged = TextServing(TASK).load(model.path)
+    if name != "torch":
+        judged = by(judged, engines, name)
+    given = [{"text": text} for text, _ in headlines(36, 2)]
+    alone = np.concatenate([np.asarray(served.predict(served.decode([instance]))) for instance in given])
+    assert alone == pytest.approx(np.asarray(judged.predict(judged.decode(given))), abs=1e-5)
+    right = [LABELS[row.argmax()] == label for row, (_, label) in zip(alone, headlines(36, 2), strict=True)]
     assert report.metrics["accuracy"].value == pytest.approx(np.mean(right))
 
 

@@ -7,6 +7,7 @@ predictions/00000-9f2c41d07be8a615-0.parquet, …          of  path: predictions
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -95,6 +96,8 @@ class FilesPredictions:
             with TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as hidden:
                 written = Path(hidden) / file.name
                 files.put_file(str(file), str(written))
+                with written.open("rb") as whole:
+                    os.fsync(whole.fileno())  # its name proves it, also where the machine goes down
                 written.replace(place)
 
     def finish(self, parts: Sequence[Part]) -> str:

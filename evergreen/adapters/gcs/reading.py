@@ -28,7 +28,7 @@ from evergreen.core.errors import InputError
 CONNECT_TIMEOUT_S = 30.0
 READ_TIMEOUT_S = 60.0
 REPEAT_FOR_S = 600.0
-"""How long a part is tried again."""
+"""How long a part is tried again, unless whoever reads has less time."""
 LONGEST_WAIT_S = 15.0
 PART_BYTES = 16 * 1024 * 1024
 AT_ONCE = 8
@@ -57,11 +57,14 @@ class _Object:
 
 @dataclass(frozen=True)
 class Objects:
-    """What of a bucket is read; `to_correct` is what to do where nothing is at an address."""
+    """What of a bucket is read; `to_correct` is what to do where nothing is at an address, `patience_s` is for how long
+    a request is tried again.
+    """
 
     session: Any
     host: str
     to_correct: str
+    patience_s: float = REPEAT_FOR_S
 
     def get(self, files: Mapping[str, Path]) -> None:
         """Downloads objects by their addresses; a file of half of one does not appear.
@@ -96,8 +99,18 @@ class Objects:
         """The content of an object. Raises as `get` does, and InputError when it is larger than `max_bytes`."""
         described = self._described(address)
         if described.size > max_bytes:
-            raise InputError(f"{address} has {described.size:,} bytes, at most {max_bytes:,} are read; make it smaller")
-        return self._patiently(address, lambda: bytes(self._asked(described.url, address).content))
+            raise _too_large(address, described.size, max_bytes)
+
+        def content() -> bytes:
+            read = bytearray()
+            with self._asked(described.url, address, stream=True) as answer:
+                for block in answer.iter_content(_BLOCK_BYTES):
+                    read += block
+                    if len(read) > max_bytes:  # stored compressed, it is given unpacked
+                        raise _too_large(address, len(read), max_bytes)
+            return bytes(read)
+
+        return self._patiently(address, content)
 
     def _described(self, address: str) -> _Object:
         check_address(address)
@@ -131,7 +144,7 @@ class Objects:
         answer = self.session.get(
             url,
             headers={"Accept-Encoding": "identity", **(headers or {})},
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            timeout=(min(CONNECT_TIMEOUT_S, self.patience_s), min(READ_TIMEOUT_S, self.patience_s)),
             stream=stream,
         )
         if answer.status_code in TRANSIENT:
@@ -145,7 +158,7 @@ class Objects:
         import requests
 
         unheard, refused = auth_errors()
-        until, wait_s = time.monotonic() + REPEAT_FOR_S, 0.5
+        until, wait_s = time.monotonic() + self.patience_s, 0.5
         while True:
             try:
                 return ask()
@@ -174,7 +187,7 @@ class _TransientError(Exception):
 
 
 @contextmanager
-def objects(address: str, to_correct: str) -> Iterator[Objects]:
+def objects(address: str, to_correct: str, patience_s: float = REPEAT_FOR_S) -> Iterator[Objects]:
     """What is read of the bucket of `address`, with the credentials that Google's clients would find.
 
     Raises:
@@ -184,7 +197,7 @@ def objects(address: str, to_correct: str) -> Iterator[Objects]:
     emulator = os.environ.get(_EMULATOR, "").rstrip("/")
     host = emulator if "://" in emulator or not emulator else f"http://{emulator}"
     with _session(address, emulated=bool(emulator)) as session:
-        yield Objects(session, host or "https://storage.googleapis.com", to_correct)
+        yield Objects(session, host or "https://storage.googleapis.com", to_correct, patience_s)
 
 
 def _session(address: str, *, emulated: bool) -> Any:
@@ -214,6 +227,10 @@ def _make_room(local: Path, one: _Object) -> None:
             file.truncate(one.size)
     except OSError as error:
         raise of_disk(one.address, error) from error
+
+
+def _too_large(address: str, size: int, most: int) -> InputError:
+    return InputError(f"{address} has {size:,} bytes, at most {most:,} are read; make it smaller")
 
 
 def _reason(answer: Any) -> str:

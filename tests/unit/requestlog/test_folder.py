@@ -186,6 +186,26 @@ def test_a_full_disk_keeps_the_lines_and_is_told(
     assert noted(tmp_path) == ["class 1"]
 
 
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = Spool(tmp_path, lambda: "v")
+    write(writing, 1)
+    put, calls = os.write, []
+
+    def half_then_full(descriptor: int, data: bytes) -> int:
+        calls.append(len(data))
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return put(descriptor, data[: len(data) // 2])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half_then_full)
+        with pytest.raises(OSError, match="No space left"):
+            write(writing, 2)
+    write(writing, 3)
+    writing.close()
+    assert noted(tmp_path) == ["class 1", "class 3"]
+
+
 def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
     predictor = Seeing()
     seen = [row_of(index, one) for index, one in enumerate(predictor.observe(range(500), [0.0] * 500))]

@@ -130,6 +130,25 @@ def test_a_slow_disk_holds_nobody_up_and_what_is_dropped_is_counted() -> None:
     assert noting.dropped >= MOST_ROWS - 2
 
 
+def test_rows_of_a_caller_who_left_that_come_late_make_no_room_for_others() -> None:
+    sink = Kept()
+    sink.goes_on.clear()
+    noting = journal(sink)
+    noting.note(request(), witness(0))
+    left = witness()
+    noting.note(request(status=499), left)
+    left.parts += witness(*range(100)).parts  # its batch was under way
+    sink.goes_on.set()
+    while len(sink.lines) < 2:
+        time.sleep(0.01)
+    sink.goes_on.clear()
+    noting.note(request(), witness(0))
+    noting.note(request(), witness(*range(MOST_ROWS)))
+    assert noting.dropped == 1
+    sink.goes_on.set()
+    noting.close()
+
+
 def test_one_request_of_many_rows_is_noted_whatever_may_wait() -> None:
     sink = Kept()
     noting = journal(sink)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -18,7 +18,11 @@ def test_only_buckets_that_are_named_are_read(monkeypatch: pytest.MonkeyPatch) -
             read.append(address)
             return b""
 
-    monkeypatch.setattr("evergreen.adapters.gcs.objects", lambda *_: nullcontext(Bucket()))
+    def opened(_address: str, _to_correct: str, patience_s: float) -> AbstractContextManager[Bucket]:
+        assert patience_s < 30, "meanwhile other requests wait to be decoded"
+        return nullcontext(Bucket())
+
+    monkeypatch.setattr("evergreen.adapters.gcs.objects", opened)
     monkeypatch.delenv("EVERGREEN_PICTURE_BUCKETS", raising=False)
     with pytest.raises(InputError, match=r"no bucket is read here; send base64, or name .* \(parameters\.host\.env\)"):
         read_object("gs://any/1.png", 10)

@@ -315,6 +315,37 @@ def test_pictures_wait_as_they_came_while_decoded_ones_fill_the_memory(monkeypat
     assert with_queue(crowd, gated=Pictures()).decoded == ["first", "second"]
 
 
+def test_pictures_that_were_drained_and_came_too_late_count_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evergreen.serving.queue.MAX_DECODED_BYTES", 100)
+
+    class Pictures(Gated):
+        budget = 1
+
+        def decode(self, instances: Sequence[str]) -> list[Any]:
+            super().decode(instances)
+            return [np.zeros(40, dtype=np.uint8) for _ in instances]
+
+        def predict(self, batch: Sequence[Any]) -> list[str]:
+            return super().predict(["picture"] * len(batch))
+
+    async def late(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        running = asked("running")
+        await gated.at_work()
+        first, hurried = asked("first"), asked("hurried", time_left_s=0.1)
+        await decoded(queue, gated, 3)
+        gated.let(1)
+        await running
+        await gated.at_work()  # on the first; the hurried one is in the batch behind it
+        await asyncio.sleep(0.12)
+        gated.let(1)
+        await first
+        with pytest.raises(TooLateError):
+            await hurried
+        await until(lambda: not queue._decoded)
+
+    with_queue(late, gated=Pictures())
+
+
 def test_requests_for_another_predictor_are_never_in_the_same_batch() -> None:
     async def change(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         tasks = [asked("running")]
