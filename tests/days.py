@@ -32,7 +32,7 @@ DAY = timedelta(minutes=3)
 NO_REQUEST = ["0" * 32, "nobody", START.isoformat()]
 """A label of a request that no log has."""
 REPEATED, LATE = 5, 2
-"""Rows of each day that came before; rows that tell of a time long ago."""
+"""So many rows of the first day and of the last one come again each day; so many tell of a time long ago."""
 
 
 class Day(NamedTuple):
@@ -148,16 +148,14 @@ class Days:
         return self.home / "rows"
 
     def _arrive(self, articles: Sequence[Article], day: int) -> None:
-        """The rows of a day in a file of its own: the last of them tell of a time long ago, and some rows come again
-        that came before.
-        """
+        """The rows of a day in a file of its own; the last of them tell of a time long ago, and some come again."""
         self._rows.mkdir(exist_ok=True)
         new = []
         for number, (text, label) in enumerate(articles):
             arrived = START + timedelta(days=day, seconds=number)
             told = arrived - timedelta(days=30) if day and number >= len(articles) - LATE else arrived
             new.append([f"{day}-{number}", text, label, told.date().isoformat(), arrived.isoformat()])
-        known = self._arrived[:REPEATED] + self._arrived[-REPEATED:] if day else []
+        known = self._arrived[:REPEATED] + self._arrived[-REPEATED:]
         _append(self._rows / f"{day:02}.csv", ["id", "text", "label", "day", "arrived"], *known, *new)
         self._arrived += new
 
@@ -169,6 +167,13 @@ class Days:
         path = self.home / f"{name}.yaml"
         path.write_text(yaml.safe_dump({"parameters": dict(parameters), "extra": dict(extra)}), encoding="utf-8")
         return path
+
+
+def new_rows(*joined: int) -> int:
+    """How many rows a champion finds new after days on which so many joined: on all but the first of them some come
+    again that it was not trained on.
+    """
+    return sum(joined) + REPEATED * (len(joined) - 1)
 
 
 def _answer(client: httpx.Client, url: str, text: str) -> tuple[str, str]:

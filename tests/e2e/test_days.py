@@ -16,7 +16,7 @@ import pytest
 from evergreen.core.deployment import Deployment
 from evergreen.core.expected import expected_of
 from evergreen.core.report import EvaluationReport
-from tests.days import Article, Day, Days
+from tests.days import Article, Day, Days, new_rows
 from tests.e2e.crowd import Crowd
 from tests.e2e.project import FEW, Project
 from tests.integration.bbc import bbc_rows
@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(3600)]
 
 DESKS = {"business": "business", "entertainment": "culture", "politics": "politics", "sports": "sports"}
 NEW_TOPIC = "tech"
+FIRST_ROWS = 400
 QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 120, 200, 110
 """Articles of a day before, on and after the sixth."""
 JOINING = 12
@@ -80,11 +81,11 @@ def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeyp
     )
     with listening() as webhook:
         monkeypatch.setenv("NEWS_WEBHOOK", webhook.url)
-        assert "new to a first model" in days.first(news.usual(400))
+        assert "new to a first model" in days.first(news.usual(FIRST_ROWS))
         first = champion_of(project, days)
         for number in range(1, 6):
             day = days.day(number, news.usual(QUIET_ROWS), JOINING)
-            assert_quiet(day, QUIET_ROWS, f"{number * JOINING} new to champion {first}")
+            assert_quiet(day, QUIET_ROWS, f"{new_rows(*[JOINING] * number)} new to champion {first}")
             assert day.accuracy > 0.9
         assert webhook.messages == []
 
@@ -97,7 +98,7 @@ def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeyp
 
         for number in range(7, 11):
             day = days.day(number, news.of(LATER_ROWS, 0.4, "culture"), JOINING)
-            assert_quiet(day, LATER_ROWS, f"{(number - 6) * JOINING} new to champion {second}")
+            assert_quiet(day, LATER_ROWS, f"{new_rows(*[JOINING] * (number - 6))} new to champion {second}")
             assert day.accuracy > max(0.85, moved.accuracy + 0.2)
         assert len(webhook.messages) == told
     assert_one_retraining(project, days.model)
@@ -135,7 +136,7 @@ def assert_told(day: Day, webhook: Webhook) -> None:
     assert day.verdict.labels is not None
     assert (day.verdict.labels.used, day.verdict.labels.late) == (QUIET_ROWS // 2 + MOVED_ROWS // 2, QUIET_ROWS // 2)
     assert [message["kind"] for message in webhook.messages] == ["drift", "quality"]
-    assert f"{5 * JOINING + MOVED_ROWS} new to champion" in day.night
+    assert f"{new_rows(*[JOINING] * 5, MOVED_ROWS)} new to champion" in day.night
     assert "trains, for the last window drifted" in day.night
 
 
@@ -149,12 +150,14 @@ def assert_recovering(project: Project, first: str, second: str) -> None:
 
 
 def assert_one_retraining(project: Project, model: str) -> None:
-    """Beside the first model; every run is a success."""
-    printed = project.python("-m", "tests.e2e.nights_told", model).stdout
+    """Beside the first model; every run is a success, and each row was trained on once."""
+    printed = project.python("-m", "tests.e2e.nights_told", model, "--rows").stdout
     runs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     assert {run["status"] for run in runs} == {"completed"}
     assert len(runs) == 11 + 10
-    assert [run["steps"].get("train") for run in runs].count("completed") == 2
+    trained = [run["rows"] for run in runs if run["steps"].get("train") == "completed"]
+    assert [len(rows) for rows in trained] == [FIRST_ROWS, 5 * JOINING + MOVED_ROWS]
+    assert len({*trained[0], *trained[1]}) == FIRST_ROWS + 5 * JOINING + MOVED_ROWS
 
 
 def champion_of(project: Project, days: Days) -> str:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from evergreen.core.verdict import Verdict
-from tests.days import Day
+from tests.days import Day, new_rows
 from tests.e2e.project import Project
 from tests.three_days import ASKED, JOINING
 
@@ -31,7 +31,7 @@ def test_the_world_moves_on_the_second_of_three_days_and_one_retraining_recovers
     assert moved.verdict.drifted, moved.verdict.words
     assert moved.verdict.labels is not None
     assert (moved.verdict.labels.used, moved.verdict.labels.late) == (ASKED, ASKED // 2)
-    assert f"{ASKED + JOINING} new to champion" in moved.night
+    assert f"{new_rows(JOINING, ASKED)} new to champion" in moved.night
     assert "trains, for the last window drifted" in moved.night
 
     assert after.verdict.version != moved.verdict.version
