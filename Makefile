@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost drift networks orders sizes judge lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights days serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost drift networks orders sizes judge lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ faults: install-dev ## more whole production runs in the box that fail on the wa
 
 nights: install-dev ## a model's nights: ten by schedule in the box, some here; killed ones, a backfill, new code, lost artifacts
 	$(BIN)/python -m pytest -m nights tests/e2e
+
+days: install-dev ## ten days of news to the local endpoint: quiet ones, a topic that shifts, one retraining by itself
+	$(BIN)/python -m pytest -m days tests/e2e
 
 serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract
 	$(BIN)/python -m tests.serving_image

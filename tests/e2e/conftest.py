@@ -28,6 +28,7 @@ MEASURED_S = {
     "test_local_endpoint_hostile": 50,
     "test_serving_image": 45,
     "test_local_endpoint_failures": 35,
+    "test_three_days": 30,
     "test_pretrained_encoder": 20,
     "test_local_endpoint_runs": 20,
 }

