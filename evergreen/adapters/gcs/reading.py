@@ -57,8 +57,8 @@ class _Object:
 
 @dataclass(frozen=True)
 class Objects:
-    """What of a bucket is read; `to_correct` is what to do where nothing is at an address, `patience_s` for how long one
-    request is tried again.
+    """What of a bucket is read; `to_correct` is what to do where nothing is at an address, `patience_s` is for how long
+    a request is tried again.
     """
 
     session: Any
