@@ -48,6 +48,8 @@ class EnginePredictor:
         self._lock = threading.Lock()
         self._threads: int | None = None
         self._waiting: tuple[int, Predictor] | None = None
+        self._last: int | None = None
+        """The place behind which nothing could be loaded: weights are not read again for each batch that fails."""
         self._failures: list[str] = []
         found = self._first_from(plan.starts_at) or self._first_from(0)
         if found is None:
@@ -130,8 +132,10 @@ class EnginePredictor:
         with self._lock:
             if self._now is not failed:  # another thread has changed it
                 return self._now.predict(batch)
-            self._waiting = self._waiting or self._first_from(self._at + 1)
+            if self._waiting is None and self._at != self._last:
+                self._waiting = self._first_from(self._at + 1)
             if self._waiting is None:
+                self._last = self._at
                 raise error
             at, following = self._waiting
             if self._threads is not None:

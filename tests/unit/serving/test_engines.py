@@ -117,6 +117,17 @@ def test_a_batch_on_which_an_engine_fails_is_answered_by_the_next_from_then_on(
     assert told == {"engine": "engine 0", "error": "RuntimeError", "next": "engine 1"}
 
 
+def test_where_nothing_else_can_be_loaded_it_is_not_tried_for_each_batch_that_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    predictor = ladder(Numbers("a", bad=("x",)), InputError("torch is not installed"))
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="of a compiled library"):
+            predictor.predict(["x"])
+    assert predictor.predict(["y"]) == ["a"]
+    assert len(caplog.records) == 1
+
+
 def test_a_batch_on_which_every_engine_fails_is_to_blame() -> None:
     predictor = ladder(Numbers("a", bad=("x",)), InputError("not there"), Numbers("c", bad=("x",)))
     for _ in range(2):
