@@ -13,7 +13,7 @@ from tests.days import Day, new_rows
 from tests.e2e.project import Project
 from tests.three_days import ASKED, JOINING
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.e2e
 NOT_BY_ROWS = "rows alone are no reason to train"
 
 
