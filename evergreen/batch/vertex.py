@@ -181,8 +181,8 @@ def _sort(answered: str, folder: Path) -> None:
             if isinstance(answer.get("prediction"), dict) and "key" in answer:  # else it holds an error
                 number, place = map(int, answer["key"].split("-"))  # numbers alone, as one names a file
                 by_shard.setdefault(str(number), []).append(json.dumps([place, answer["prediction"]]) + "\n")
-        for number, sorted_lines in by_shard.items():
-            with (folder / number).open("a", encoding="utf-8") as file:
+        for shard, sorted_lines in by_shard.items():
+            with (folder / shard).open("a", encoding="utf-8") as file:
                 file.writelines(sorted_lines)
 
 

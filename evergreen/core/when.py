@@ -2,8 +2,9 @@
 
 refresh: {when: {new_rows: false, drift: {k: 2, of: 5}, quality: true, max_age: 30d}}
 
-The decision is pure. A verdict counts where it speaks of the champion as it is now: of its own requests, rows enough or,
-for quality, labels enough, and a window that ended after the last training that was judged, so that one shift is a reason once.
+The decision is pure. A verdict counts where it speaks of the champion as it is now: of its own requests, rows enough
+or, for quality, labels enough, and a window that ended after the last training that was judged, so that one shift is a
+reason once.
 """
 
 from __future__ import annotations
@@ -96,7 +97,11 @@ def is_stale(verdict: Verdict, now: datetime) -> bool:
 
 def causes(when: When, counted: Sequence[Verdict], since: datetime, now: datetime) -> tuple[Cause, ...]:
     """Each rule's reason that holds. `counted` is what `verdicts_that_count` gives for the same `since` and `now`."""
-    found = (_drift(when.drift, counted, now), _quality(counted) if when.quality else None, _age(when.max_age, since, now))
+    found = (
+        _drift(when.drift, counted, now),
+        _quality(counted) if when.quality else None,
+        _age(when.max_age, since, now),
+    )
     return tuple(cause for cause in found if cause is not None)
 
 
