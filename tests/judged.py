@@ -30,7 +30,7 @@ from tests.keyword_model import write_keyword_model
 
 HOST = LocalHostSettings(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=10, lock_timeout_s=5)
 MINUTE_S, LATE_S = 0.5, 0.3
-RULES = Judge(min_requests=60, settle_s=0.5, max_hold_s=60, max_slower=1.0, on_inconclusive="roll_back")
+RULES = Judge(min_requests=150, settle_s=0.5, max_hold_s=60, max_slower=1.0, on_inconclusive="roll_back")
 EXPECTED = Expected(shares={"sport": 0.5, "business": 0.5})
 SMOKE = [{"text": "a late goal 1"}]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.adapters.local_endpoint.answers import RefusedError
-from evergreen.adapters.local_endpoint.fleet import Fleet, SmoothSplit
+from evergreen.adapters.local_endpoint.fleet import DealtSplit, Fleet
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.limits import MAX_WAITING
@@ -87,7 +87,7 @@ class Placed(Fleet):
 
 @given(traffic=SPLITS)
 def test_every_hundred_requests_are_split_exactly(traffic: dict[str, int]) -> None:
-    split = SmoothSplit(traffic)
+    split = DealtSplit(traffic)
     for _ in range(3):
         dealt = Counter(split.next(traffic) for _ in range(100))
         assert dealt == Counter({version: percent for version, percent in traffic.items() if percent})
@@ -95,23 +95,29 @@ def test_every_hundred_requests_are_split_exactly(traffic: dict[str, int]) -> No
 
 @given(traffic=SPLITS, outages=st.lists(st.sets(st.sampled_from(["v0", "v1", "v2", "v3"])), max_size=50))
 def test_only_available_versions_with_traffic_are_chosen(traffic: dict[str, int], outages: list[set[str]]) -> None:
-    split = SmoothSplit(traffic)
+    split = DealtSplit(traffic)
     for down in outages:
         able = {version for version, percent in traffic.items() if percent and version not in down}
         chosen = split.next(set(traffic) - down)
         assert chosen in able if able else chosen is None
 
 
-def test_a_canary_is_spread_over_the_requests() -> None:
-    split = SmoothSplit({"stable": 95, "canary": 5})
-    turns = [turn for turn in range(200) if split.next(["stable", "canary"]) == "canary"]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(turns)]
-    assert gaps == [20] * 9
+def test_a_canary_gets_one_of_each_twenty_requests_and_chance_says_which() -> None:
+    split = DealtSplit({"stable": 95, "canary": 5})
+    turns = [turn for turn in range(2000) if split.next(["stable", "canary"]) == "canary"]
+    assert [turn // 20 for turn in turns] == list(range(100))
+    assert len({turn % 20 for turn in turns}) > 10
+
+
+def test_clients_that_ask_by_turns_reach_each_version_with_each_kind_of_request() -> None:
+    split = DealtSplit({"stable": 50, "canary": 50})
+    kinds = Counter((split.next(["stable", "canary"]), turn % 2) for turn in range(400))
+    assert min(kinds[version, kind] for version in ("stable", "canary") for kind in (0, 1)) > 50
 
 
 def test_nobody_is_chosen_without_traffic() -> None:
-    assert SmoothSplit({}).next(["a"]) is None
-    assert SmoothSplit({"a": 0}).next(["a"]) is None
+    assert DealtSplit({}).next(["a"]) is None
+    assert DealtSplit({"a": 0}).next(["a"]) is None
 
 
 def test_a_version_takes_as_large_a_part_of_the_machine_as_of_the_traffic_and_all_where_it_has_none(
