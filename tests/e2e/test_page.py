@@ -177,7 +177,9 @@ def test_a_picture_is_chosen_and_its_mask_looked_through_by_keyboard(
 ) -> None:
     (tmp_path / "bands.png").write_bytes(bands())
     page.goto(address(pictures))
+    page.bring_to_front()
     page.keyboard.press("Tab")
+    page.locator("#file:focus").wait_for()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(tmp_path / "bands.png")

@@ -260,11 +260,17 @@ def test_teardown_deletes_nothing_while_a_run_or_a_firing_is_under_way(
 
     looks[:] = [[], []]
     main(served(monkeypatch, "news", None))
-    assert did[-3:] == ["schedule of news", "schedule of batch_prediction-news", "endpoint"]
+    assert did[-4:] == [
+        "schedule of news",
+        "schedule of batch_prediction-news",
+        "schedule of monitoring-news",
+        "endpoint",
+    ]
     said = capsys.readouterr().out.splitlines()
-    assert said[:3] == [
+    assert said[:4] == [
         "the schedule of model 'news' ended",
-        "the schedule of batch prediction by model 'news' ended",
+        "the schedule of batch prediction of model 'news' ended",
+        "the schedule of monitoring of model 'news' ended",
         "the endpoint of model 'news': undeployed a1",
     ]
 
@@ -290,7 +296,7 @@ def test_teardown_of_batch_prediction_ends_its_schedule_and_leaves_the_endpoint(
     main(args)
     assert did == ["batch_prediction-news"]
     said = capsys.readouterr().out
-    assert ("the schedule of batch prediction by model 'news' ended" in said) == bool(there)
+    assert ("the schedule of batch prediction of model 'news' ended" in said) == bool(there)
     assert "its endpoint stays" in said
 
 
