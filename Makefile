@@ -57,7 +57,7 @@ emulated: install-dev ## the production path in the box, all of the cloud on thi
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh "$(CONFIG)"
 
 emulated-test: install-dev ## the same path under test: replaced by a better version, rolled back, asked all the while
-	$(BIN)/python -m pytest -m 'emulated and not faults and not nights' tests/e2e
+	$(BIN)/python -m pytest -m 'emulated and not faults and not nights' tests/e2e tests/integration
 
 faults: install-dev ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py

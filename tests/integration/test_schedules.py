@@ -113,7 +113,9 @@ def test_what_refuses_a_run_refuses_its_schedule(
     text = Path(config).read_text().replace("{kind: local_endpoint, port: 8599}", HOST)
     Path(config).write_text(text + "".join(f"  {name}: {value}\n" for name, value in given.items()))
     with pytest.raises(InputError, match=refusal):
-        schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None))
+        schedule.main(
+            Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None)
+        )
     assert made == []
 
 
@@ -125,7 +127,9 @@ def test_a_backfill_is_not_scheduled(config: str, monkeypatch: pytest.MonkeyPatc
     stretch = "backfill: {start: 2024-05-01T00:00:00Z, end: 2024-05-08T00:00:00Z}"
     Path(config).write_text(Path(config).read_text().replace("window: {", f"{stretch}\n  window: {{"))
     with pytest.raises(InputError, match=r"parameters\.backfill reads the same rows at every firing"):
-        schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None))
+        schedule.main(
+            Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None)
+        )
 
 
 def test_who_is_signed_in_as_a_person_is_warned_and_told_which_run_goes_on(
@@ -139,7 +143,9 @@ def test_who_is_signed_in_as_a_person_is_warned_and_told_which_run_goes_on(
     monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
     monkeypatch.setattr(schedules, "set_schedule", lambda *_: made)
     monkeypatch.setattr(schedules, "goes_on", lambda _model: ["training-7"])
-    schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None))
+    schedule.main(
+        Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None)
+    )
     said = capsys.readouterr()
     assert "warning: ZenML knows you as 'default'" in said.err
     assert said.out.splitlines()[-1].startswith("still under way: training-7; its schedule fires no more")
@@ -165,7 +171,9 @@ def test_a_scheduled_step_is_told_the_accelerators_that_it_was_given(
     monkeypatch.setattr(schedules, "goes_on", lambda _model: [])
     step = "train: {settings: {resources: {gpu_count: 1}}, "
     Path(config).write_text(Path(config).read_text().replace("train: {", step))
-    schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None))
+    schedule.main(
+        Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False, pipeline=None)
+    )
     (given,) = options
     assert given["steps"]["train"].environment == {"EVERGREEN_ACCELERATORS": "1 GPU"}
     assert not given["steps"]["evaluate"].environment

@@ -26,6 +26,8 @@ from evergreen.preparation.runners import DataflowRunner
 from evergreen.tasks import load_task
 from tests.hosted_trial import BUCKET
 
+pytestmark = pytest.mark.emulated
+
 WORDS = ["goal", "match", "bank", "stocks", "vote"]
 
 

@@ -16,6 +16,8 @@ from cloudbox import environment
 from cloudbox.services import zenml
 from tests.running_box import RunningBox, running_box
 
+pytestmark = pytest.mark.emulated
+
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:

@@ -20,7 +20,7 @@ from orchestration.secrets import SECRET_NAME, TOKEN
 from tests.integration.cloudbox.scheduled_model import SECRET
 from tests.running_box import REPOSITORY, RunningBox, running_box
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.emulated]
 
 ENVIRONMENT = {
     "DISABLE_CREDENTIALS_DISK_CACHING",

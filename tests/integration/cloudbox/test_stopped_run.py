@@ -18,7 +18,7 @@ from cloudbox import environment
 from tests.running_box import REPOSITORY, RunningBox, running_box
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.emulated]
 
 BUCKET = "local-schedules"
 MODULE = "tests.integration.cloudbox.stopped_run"
