@@ -263,7 +263,7 @@ def test_teardown_deletes_nothing_while_a_run_or_a_firing_is_under_way(
     assert did[-4:] == [
         "schedule of news",
         "schedule of batch_prediction-news",
-        "schedule of monitoring-news",
+        "schedule of monitoring_of-news",
         "endpoint",
     ]
     said = capsys.readouterr().out.splitlines()
