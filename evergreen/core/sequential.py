@@ -83,7 +83,8 @@ def evidence_against(counts: Counts, odds: Floats, ratio: float = 1.0) -> Callab
 def bounds(counts: Counts, alpha: float) -> tuple[float, float]:
     """Between what the difference of the rates lies: each end is missed at any look with probability `alpha` at most.
 
-    The lower one is the largest `extra` that the e-process speaks against by 1/alpha; -1 and 1 where none is.
+    The lower one is the largest `extra` that the e-process speaks against by 1/alpha; -1 and 1 where none is. Minutes
+    that speak against each other may have both ends cross: then they bound what neither is certain of.
     """
     swapped = counts.swapped()
     at_most, at_least = evidence_against(counts, HIGHER), evidence_against(counts, LOWER)
@@ -97,7 +98,8 @@ def bounds(counts: Counts, alpha: float) -> tuple[float, float]:
     def above(extra: float) -> bool:
         return (at_least(extra) if extra >= 0 else swapped_at_most(-extra)) >= needed
 
-    return _last(below, -1.0, 1.0), _last(above, 1.0, -1.0)
+    low, high = _last(below, -1.0, 1.0), _last(above, 1.0, -1.0)
+    return min(low, high), max(low, high)
 
 
 def log_mean(logarithms: Floats) -> Floats:
