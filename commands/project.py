@@ -43,8 +43,6 @@ class Configured:
     configuration: Configuration
     model_name: str
     host: AnyHost
-    window: Window | None
-    backfill: Backfill | None
     scheduled: bool
 
     @property
@@ -58,23 +56,6 @@ class Configured:
         from orchestration.configuration import steps_of
 
         return list(steps_of(self.pipeline))
-
-    @property
-    def schedule_name(self) -> str:
-        """What its schedule is named for: a pipeline other than training has one of its own."""
-        return self.model_name
-
-    @property
-    def without_window(self) -> str:
-        """Which rows a run reads where no window moves with it, in words."""
-        return "all rows"
-
-    def reads_at(self, moment: datetime) -> str:
-        """Which rows a run of that moment reads, in words."""
-        if self.window is None:
-            return self.without_window
-        window = self.window.resolve(moment)
-        return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
     @cached_property
     def active_stack(self) -> str:
@@ -154,8 +135,36 @@ class Configured:
         check_stack(self.configuration)
 
 
+class Windowed(Configured):
+    """A configuration of a pipeline that reads the rows of a window, and may run by schedule."""
+
+    window: Window | None
+    backfill: Backfill | None
+
+    @property
+    def schedule_name(self) -> str:
+        """What its schedule is named for: a pipeline other than training has one beside the model's own."""
+        from orchestration.runs import PIPELINE
+        from orchestration.schedules import schedule_beside
+
+        name = self.pipeline.name
+        return self.model_name if name == PIPELINE else schedule_beside(self.model_name, name)
+
+    @property
+    def without_window(self) -> str:
+        """Which rows a run reads where no window moves with it, in words."""
+        return "all rows"
+
+    def reads_at(self, moment: datetime) -> str:
+        """Which rows a run of that moment reads, in words."""
+        if self.window is None:
+            return self.without_window
+        window = self.window.resolve(moment)
+        return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True)
-class Project(Configured):
+class Project(Windowed):
     """A configuration of the training pipeline, with the parameters that commands ask for, typed."""
 
     configuration: Configuration
@@ -195,7 +204,7 @@ class Project(Configured):
 
 
 @dataclass(frozen=True)
-class BatchProject(Configured):
+class BatchProject(Windowed):
     """A configuration of batch prediction: the rows of `source` are predicted into `output`."""
 
     configuration: Configuration
@@ -223,17 +232,9 @@ class BatchProject(Configured):
 
         return batch_prediction
 
-    @property
-    def schedule_name(self) -> str:
-        """One beside the model's own."""
-        from orchestration.runs import BATCH
-        from orchestration.schedules import schedule_beside
-
-        return schedule_beside(self.model_name, BATCH)
-
 
 @dataclass(frozen=True)
-class MonitoringProject(Configured):
+class MonitoringProject(Windowed):
     """A configuration of monitoring: the champion's requests of a window are compared with what it was evaluated on."""
 
     configuration: Configuration
@@ -264,14 +265,6 @@ class MonitoringProject(Configured):
         from pipelines.monitoring import monitoring
 
         return monitoring
-
-    @property
-    def schedule_name(self) -> str:
-        """One beside the model's own."""
-        from orchestration.runs import MONITORING
-        from orchestration.schedules import schedule_beside
-
-        return schedule_beside(self.model_name, MONITORING)
 
 
 @dataclass(frozen=True)
@@ -420,9 +413,9 @@ def open_monitoring(
     )
 
 
-def open_any(config: str, model_name: str | None = None) -> Configured:
+def open_any(config: str, model_name: str | None = None) -> Windowed:
     """The project of a configuration, of whichever pipeline. Raises as `open_project` does."""
-    openers: Mapping[str, Callable[[str, str | None], Configured]] = {
+    openers: Mapping[str, Callable[[str, str | None], Windowed]] = {
         "batch_prediction": open_batch,
         "monitoring": open_monitoring,
     }

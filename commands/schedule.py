@@ -13,7 +13,7 @@ from evergreen.core.errors import InputError
 from orchestration.configuration import pipeline_of
 
 if TYPE_CHECKING:
-    from commands.project import Configured
+    from commands.project import Windowed
     from evergreen.adapters.vertex.schedules import VertexSchedule
 
 _SHOWN_FIRINGS = 3
@@ -58,7 +58,7 @@ def _say_what_goes_on(runs: Sequence[str]) -> None:
         )
 
 
-def _set(project: Configured, args: argparse.Namespace) -> None:
+def _set(project: Windowed, args: argparse.Namespace) -> None:
     from orchestration.cron import firings
     from orchestration.runs import marked
     from orchestration.schedules import goes_on, person, set_schedule
@@ -87,7 +87,7 @@ def _set(project: Configured, args: argparse.Namespace) -> None:
     _say_what_goes_on(goes_on(project.schedule_name))
 
 
-def _check_ready(project: Configured) -> None:
+def _check_ready(project: Windowed) -> None:
     """Returns when a firing could do its work now. Raises InputError or EvergreenError: what is in the way."""
     from commands.batch_runs import check_batch
     from commands.monitor import check_monitoring
@@ -101,7 +101,7 @@ def _check_ready(project: Configured) -> None:
     checks[project.pipeline.name](project)
 
 
-def _check_machines(project: Configured) -> None:
+def _check_machines(project: Windowed) -> None:
     """Returns when each step that has several machines tries them by itself.
 
     Raises:
