@@ -53,8 +53,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="self-ramps-") as folder:
         ended = ramps(Path(folder), given.ramps)
-    rows = [[str(number), _outcome(one), _requests(one), one.message[:100]] for number, one in enumerate(ended, 1)]
-    print_table(["ramp", "outcome", "requests judged", "message"], rows)
+    rows = [[str(number), _outcome(one), _requests(one)] for number, one in enumerate(ended, 1)]
+    print_table(["ramp", "outcome", "requests judged"], rows)
     live = sum(one.outcome == "live" for one in ended)
     return print_result("self_ramps", {"ramps that reached all traffic": live / len(ended)}, _LIMITS, given.json)
 
@@ -79,7 +79,7 @@ def ramps(folder: Path, number: int) -> list[Deployment]:
                 fetch = partial(versions.__getitem__, newcomer)
                 release = Release("self", newcomer, fetch, SMOKE, RAMP, champion, judging=judging)
                 ended.append(roll_out(endpoint, release, champion, lambda: None))
-                print(f"{len(ended)}: {_outcome(ended[-1])}", flush=True)
+                print(f"{len(ended)}: {ended[-1].message}", flush=True)
                 if ended[-1].outcome == "live":
                     champion, newcomer = newcomer, champion
     finally:

@@ -64,7 +64,7 @@ class Objects:
     session: Any
     host: str
     to_correct: str
-    patience_s: float = REPEAT_FOR_S
+    patience_s: float
 
     def get(self, files: Mapping[str, Path]) -> None:
         """Downloads objects by their addresses; a file of half of one does not appear.
@@ -187,7 +187,7 @@ class _TransientError(Exception):
 
 
 @contextmanager
-def objects(address: str, to_correct: str, patience_s: float = REPEAT_FOR_S) -> Iterator[Objects]:
+def objects(address: str, to_correct: str, patience_s: float | None = None) -> Iterator[Objects]:
     """What is read of the bucket of `address`, with the credentials that Google's clients would find.
 
     Raises:
@@ -197,7 +197,7 @@ def objects(address: str, to_correct: str, patience_s: float = REPEAT_FOR_S) -> 
     emulator = os.environ.get(_EMULATOR, "").rstrip("/")
     host = emulator if "://" in emulator or not emulator else f"http://{emulator}"
     with _session(address, emulated=bool(emulator)) as session:
-        yield Objects(session, host or "https://storage.googleapis.com", to_correct, patience_s)
+        yield Objects(session, host or "https://storage.googleapis.com", to_correct, patience_s or REPEAT_FOR_S)
 
 
 def _session(address: str, *, emulated: bool) -> Any:

@@ -53,7 +53,7 @@ class Session:
 def test_what_unpacks_to_more_than_is_read_is_refused_before_all_of_it_is_in_memory() -> None:
     packed = Answer(200, blocks=1000)
     with pytest.raises(InputError, match=r"gs://pets/1\.png has 1,048,576 bytes, at most 100 are read"):
-        Objects(Session(Answer(200), packed), "http://box", "name another").read(ADDRESS, 100)
+        Objects(Session(Answer(200), packed), "http://box", "name another", patience_s=1).read(ADDRESS, 100)
     assert packed.left == 999
 
 
