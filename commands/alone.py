@@ -1,4 +1,4 @@
-"""A run that nothing but its own result is told of: batch prediction, monitoring."""
+"""A run that nothing but its own result is told of: batch prediction, monitoring, evaluation."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def run_alone(project: Configured, args: argparse.Namespace) -> PipelineRunRespo
     Raises:
         InputError, EvergreenError: what the step that failed raised.
     """
+    from commands.stop import again, model_arguments
     from orchestration.endpoints import state_directory
     from orchestration.locks import run_lock
     from orchestration.runs import run_failure, run_name
     from orchestration.specifications import removing_specifications
 
     name = run_name(project.configuration.document, args.run_name, project.pipeline.name)
-    stop = f"python run.py stop --config {args.config}"
     try:
         with (
             quiet_zenml(debug=args.debug),
             stopped_with_this_command(project, name, detach=args.detach),
-            run_lock(state_directory(), project.model_name, name, stop, project.pipeline.name),
+            run_lock(state_directory(), project.model_name, name, again(project, None), project.pipeline.name),
             removing_specifications(),
         ):
             run = run_pipeline(project, name, use_cache=False)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
         raise run_failure(project.model_name, name, error) from error
     if run is None:
-        print(f"nothing waits for the run; see: python run.py status --config {args.config}")
+        print(f"nothing waits for the run; see: python run.py status {model_arguments(project)}")
     return run

@@ -11,10 +11,8 @@ import argparse
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from commands.console import quiet_zenml
+from commands.alone import run_alone
 from commands.project import Configured, Project, open_project
-from commands.started import stopped_with_this_command
-from commands.watching import run_pipeline
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.metric import Metric
@@ -66,7 +64,11 @@ class EvaluationProject(Configured):
 
 
 def main(args: argparse.Namespace) -> int:
-    """Scores the champion on the rows of the configuration's source, or of --source, and says what came of it."""
+    """Scores the champion on the rows of the configuration's source, or of --source, and says what came of it.
+
+    It writes nothing but its own report, so that it goes on beside a training of the model and keeps none out; it has a
+    lock of its own, by which `stop` finds its process.
+    """
     given = open_project(args.config, args.name, args.window)
     given.check_stack()
     from orchestration.batch import champion_of
@@ -74,21 +76,10 @@ def main(args: argparse.Namespace) -> int:
     champion_of(given.model_name, "evaluate")  # better told before a run begins
     source = _source(args.source, given) if args.source else None
     project = EvaluationProject(evaluation_of(given.configuration, source), given.model_name, given.host)
-    from orchestration.runs import EVALUATION, run_failure, run_name, scored_report_of
-    from orchestration.specifications import removing_specifications
+    from orchestration.runs import scored_report_of
 
-    name = run_name(project.configuration.document, None, EVALUATION)
-    try:
-        with (
-            quiet_zenml(debug=args.debug),
-            stopped_with_this_command(project, name, detach=False),
-            removing_specifications(),
-        ):
-            run = run_pipeline(project, name, use_cache=False)
-    except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
-        raise run_failure(project.model_name, name, error) from error
+    run = run_alone(project, args)
     if run is None:
-        print(f"nothing waits for run {name}; its page appears in the ZenML dashboard")
         return 0
     report, page = scored_report_of(run.id)
     if args.json:

@@ -91,7 +91,6 @@ def _run(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where challenger against champion goes, as outcome.json and outcome.md",
     )
-    parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument(
         "--scheduled",
@@ -104,11 +103,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
         metavar="START..END",
         help="a backfill: train on the rows of a stretch of time, such as 2024-05-01..2024-05-08 in UTC, end excluded",
     )
-    parser.add_argument(
-        "--detach",
-        action="store_true",
-        help="on Vertex AI: let the run go on when this command is interrupted or terminated, which else stops it",
-    )
+    _named_run(parser)
 
 
 def _stretch(text: str) -> dict[str, str]:
@@ -180,6 +175,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         "--window", type=_stretch, metavar="START..END", help="the rows of a stretch of time, in UTC, end excluded"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, as the last line")
+    _named_run(parser)
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -256,7 +252,6 @@ def _monitor(parser: argparse.ArgumentParser) -> None:
 def _single_run(parser: argparse.ArgumentParser, backfill: str) -> None:
     """Arguments that a run of one step takes."""
     parser.add_argument("--dry-run", action="store_true", help="check all and print the plan; run no step")
-    parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--scheduled", action="store_true", help="for a line of cron")
     asked.add_argument(
@@ -265,6 +260,12 @@ def _single_run(parser: argparse.ArgumentParser, backfill: str) -> None:
         metavar="START..END",
         help=f"{backfill}, such as 2024-05-01..2024-05-08 in UTC, end excluded",
     )
+    _named_run(parser)
+
+
+def _named_run(parser: argparse.ArgumentParser) -> None:
+    """What every run is called, and whether it outlives its command."""
+    parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
     parser.add_argument(
         "--detach",
         action="store_true",

@@ -14,8 +14,8 @@ from evergreen.runtime.locks import exclusive, holder, is_held
 STEP_WAIT_S = 3600.0
 """How long a step waits for the lease: another rollout may hold each of its shares for a while."""
 COMMAND_WAIT_S = 300.0
-BESIDE = ("monitoring",)
-"""Pipelines whose runs go on beside a training, and keep none out: they read what was logged."""
+BESIDE = ("monitoring", "evaluation")
+"""Pipelines whose runs go on beside a training, and keep none out: they read, and write nothing but what they tell."""
 
 
 @contextmanager

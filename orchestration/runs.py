@@ -38,7 +38,6 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 BATCH = "batch_prediction"
 MONITORING = "monitoring"
-EVALUATION = "evaluation"
 DELIVERY = "delivery"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
