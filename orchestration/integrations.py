@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.integrations.registry import IntegrationRegistry
+
+from orchestration.replaced import replaced
 
 ADAPTERS = frozenset(
     f"mlflow.{framework}"
@@ -38,7 +39,7 @@ def activated_by_need() -> Iterator[None]:
     if not _UNDER_WAY.acquire(blocking=False):
         raise RuntimeError("another run of this process is under way; start this one when it has ended")
     try:
-        with _replaced(IntegrationRegistry, "activate_integrations", lambda _registry: None), _disabled_by_need():
+        with replaced(IntegrationRegistry, "activate_integrations", lambda _registry: None), _disabled_by_need():
             yield
     finally:
         _UNDER_WAY.release()
@@ -59,16 +60,5 @@ def _disabled_by_need() -> Iterator[None]:
         if ADAPTERS & sys.modules.keys():
             disable(tracker)
 
-    with _replaced(MLFlowExperimentTracker, "disable_autologging", disable_enabled):
+    with replaced(MLFlowExperimentTracker, "disable_autologging", disable_enabled):
         yield
-
-
-@contextmanager
-def _replaced(owner: type[Any], name: str, instead: Callable[[Any], None]) -> Iterator[None]:
-    """The method of a class replaced within the block, which no other may overlap."""
-    before = getattr(owner, name)
-    setattr(owner, name, instead)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)

@@ -17,7 +17,8 @@ from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration import schedules
+from orchestration import schedules, specifications
+from tests.compiled import write_compiled
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 
@@ -213,18 +214,20 @@ def test_a_first_creation_that_failed_leaves_nothing(vertex: Vertex) -> None:
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("quota exceeded")], ids=["made", "refused"])
-def test_what_was_compiled_for_it_is_removed(vertex: Vertex, zenml_home: Path, error: RuntimeError | None) -> None:
-    folder = zenml_home / "vertex" / "5c5c" / "pipelines"
-    folder.mkdir(parents=True, exist_ok=True)
+def test_what_was_compiled_for_it_is_removed(
+    vertex: Vertex, error: RuntimeError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specifications, "_on_vertex", lambda: True)
+    compiled: list[Path] = []
 
     class Compiling(Scheduling):
         def __call__(self) -> None:
-            (folder / "training_of_a_schedule.json").write_text("{}", encoding="utf-8")
+            compiled.append(write_compiled())
             super().__call__()
 
     with suppress(EvergreenError):
         set_schedule(Compiling(vertex, error=error))
-    assert list(folder.iterdir()) == []
+    assert [file.exists() for file in compiled] == [False]
 
 
 def test_a_creation_that_is_interrupted_leaves_the_old_one_alone(vertex: Vertex) -> None:
