@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
+
+from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.artifacts import ResolvedWindow
@@ -28,6 +29,8 @@ from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.requestlog.evidence import LogWitness
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import state_directory
+
+logger = get_logger(__name__)
 
 KEPT_FOR = timedelta(days=1)
 MOST_INPUTS = 200
@@ -69,27 +72,35 @@ def _expected(target: ModelVersion, champion: str) -> Expected:
 
 def _replay(target: ModelVersion, champion: str, log: RequestLog) -> Replay:
     """Inputs of the champion's last requests where the log keeps them, else the rows that the version keeps."""
-    inputs = _logged(log, champion) if log.keeps_inputs else []
+    inputs, damaged = _logged(log, champion) if log.keeps_inputs else ([], 0)
+    lost = f" ({damaged} logged inputs were damaged, and are left out)" if damaged else ""
     if inputs:
-        return Replay(inputs, f"{len(inputs)} logged inputs")
+        return Replay(inputs, f"{len(inputs)} logged inputs{lost}")
     rows = [*target.examples, *_kept(target)]
-    return Replay(rows, f"{len(rows)} kept rows of its test and validation split")
+    return Replay(rows, f"{len(rows)} kept rows of its test and validation split{lost}")
 
 
-def _logged(log: RequestLog, version: str) -> list[Any]:
-    """Inputs of the last days, as the log's hook left them; none where it cannot be read."""
-    end = datetime.now(UTC)
+def _logged(log: RequestLog, version: str) -> tuple[list[Any], int]:
+    """Inputs of the last days, as the log's hook left them, and how many are no JSON; none where it cannot be read."""
+    end, inputs, damaged = datetime.now(UTC), [], 0
     try:
-        return list(islice(_inputs(log, ResolvedWindow(start=end - KEPT_FOR, end=end), version), MOST_INPUTS))
+        for text in _inputs(log, ResolvedWindow(start=end - KEPT_FOR, end=end), version):
+            try:
+                inputs.append(json.loads(text))
+            except ValueError:
+                damaged += 1
+            if len(inputs) == MOST_INPUTS:
+                break
     except EvergreenError:
-        return []
+        return [], damaged
+    return inputs, damaged
 
 
-def _inputs(log: RequestLog, window: ResolvedWindow, version: str) -> Iterator[Any]:
+def _inputs(log: RequestLog, window: ResolvedWindow, version: str) -> Iterator[str]:
     for batch in log.read(window):
         for row in batch.select(["version", "input"]).to_pylist():
             if row["version"] == version and row["input"] is not None:
-                yield json.loads(row["input"])
+                yield row["input"]
 
 
 def _kept(target: ModelVersion) -> Sequence[Any]:
@@ -100,4 +111,7 @@ def _kept(target: ModelVersion) -> Sequence[Any]:
         kept = load_artifact(target.engines, Engines).path / KEPT_INPUTS_NAME
         return list(json.loads(kept.read_bytes())) if kept.exists() else ()
     except EvergreenError:
+        return ()
+    except ValueError:
+        logger.warning("the inputs that version %s keeps are damaged: its examples alone are replayed", target.version)
         return ()

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import DEFAULT_FILENAME, LEGACY_FILENAME, PydanticMaterializer
@@ -171,8 +171,9 @@ class ValueMaterializer(PageMixin, PydanticMaterializer):
 
     def compute_content_hash(self, data: BaseModel) -> str | None:
         """What answers later steps from cache: the value, without what lies beside its content."""
-        beside = data.beside_content if isinstance(data, Frozen) else ()
-        return super().compute_content_hash(data.model_copy(update=dict.fromkeys(beside, "")))
+        beside = data.beside_content if isinstance(data, Frozen) else frozenset()
+        content = data.model_dump(mode="json") | dict.fromkeys(beside, "")
+        return super().compute_content_hash(RootModel[dict[str, Any]](content))
 
     def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
         """Its plain fields, listed beside the artifact."""

@@ -10,7 +10,7 @@ from zenml.utils.dashboard_utils import get_run_url
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
 from evergreen.core.approval import Approval
-from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
 from orchestration.alerting import alert
@@ -46,14 +46,16 @@ def deploy(
 
 
 def _news(model_name: str, decision: PromotionDecision, deployment: Deployment, link: str | None) -> Alert:
-    """Of what was promoted that it went back, else that the champion does not serve as it should."""
-    promoted = decision.verdict is Verdict.PROMOTE and decision.version != decision.champion
+    """Of a version whose rollout was begun that it went back, else that the champion does not serve as it should: one
+    that waits for a person was not rolled out.
+    """
+    promoted = deployment.tried not in (None, decision.champion)
     healed = "the endpoint could not be brought back to its champion"
     return Alert(
         model=model_name,
         kind="rollback",
-        key=decision.version if promoted else str(decision.champion),
-        title=f"the rollout of version {decision.version} was rolled back" if promoted else healed,
+        key=str(deployment.tried if promoted else decision.champion),
+        title=f"the rollout of version {deployment.tried} was rolled back" if promoted else healed,
         text=deployment.message,
         link=link,
     )

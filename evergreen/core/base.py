@@ -19,14 +19,15 @@ ModelName = Annotated[str, AfterValidator(MODEL_NAME.check)]
 
 
 class Frozen(BaseModel):
-    """Immutable value with no unknown fields; NaN survives a round trip through JSON."""
+    """Immutable value with no unknown fields, whose defaults are checked as what is given; NaN survives a round trip through JSON."""
 
     beside_content: ClassVar[frozenset[str]] = frozenset()
-    """Fields of text that tell no two values apart: a step is answered from cache whatever they are."""
+    """Fields that tell no two values apart: a step is answered from cache whatever they are."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         protected_namespaces=(),
         ser_json_inf_nan="strings",
+        validate_default=True,
     )

@@ -29,7 +29,7 @@ class Deployment(Frozen):
     """What the endpoint serves after a run: `traffic` maps each version to percent.
 
     `waiting` is where a version waits for a person, and the endpoint stays as it was; `registered` where the run was
-    not to deploy.
+    not to deploy. `tried` is the version that was to serve; None: no rollout was begun, or an earlier release says so.
 
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
     an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
@@ -48,6 +48,7 @@ class Deployment(Frozen):
     page: str | None = None
     transitions: tuple[Transition, ...] = ()
     shadow: ShadowReport | None = None
+    tried: str | None = None
 
 
 class EndpointStatus(Frozen):

@@ -313,4 +313,5 @@ def _deployment(
         token_command=status.token_command,
         page=status.page,
         example=release.smoke[0] if release.smoke else None,
+        tried=release.version,
     )

@@ -1,6 +1,6 @@
 """A window's requests against the reference of the version that answered them: what moved, since when, by how much.
 
-compare(reference, log.read(window), DriftRules(), window)  →  Comparison(rows=2000, enough=True, moved=(…), …)
+compare(reference, RowsOf(log.read(window), version), DriftRules(), window)  →  Comparison(rows=2000, enough=True, moved=(…), …)
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ class Comparison:
 def compare(
     reference: Reference | None, rows: Iterable[pa.RecordBatch], rules: DriftRules, window: ResolvedWindow
 ) -> Comparison:
-    """The window's rows, in a log's columns, compared with the reference; without one they are counted alone.
+    """One version's rows of a window, as `RowsOf` gives them, compared with its reference; without one they are counted
+    alone.
 
     Raises:
         InputError: the reference's rows cannot be read.
     """
-    sample = Sample(reference.manifest.version if reference else None, window, rules.sample_rows)
+    sample = Sample(window, rules.sample_rows)
     for batch in rows:
         sample.add(batch)
     counted = Comparison(sample.rows, sample.requests, enough=False, notes=_notes(sample))
@@ -104,11 +105,7 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
 
 def _notes(sample: Sample) -> tuple[str, ...]:
     """What else was in the log."""
-    said = {
-        "rows are of times outside the window: a clock may be off": sample.outside,
-        "rows are of other versions": sample.of_others,
-    }
-    return tuple(f"{count:,} {what}" for what, count in said.items() if count)
+    return (f"{sample.outside:,} rows are of times outside the window: a clock may be off",) if sample.outside else ()
 
 
 def _told(comparison: Comparison, *notes: str) -> Comparison:

@@ -20,16 +20,16 @@ KEPT = pa.schema([SCHEMA.field(name) for name in ("time", "trace_id", *NOTED)])
 
 
 class Sample:
-    """Takes batches of a log's rows, in any order, and keeps answered ones of one version, or with None of any.
+    """Takes batches of a log's rows of one version, in any order, and keeps answered ones of the window.
 
     The sample is the same whatever order the rows come in, and for every window that has the same rows.
     """
 
-    def __init__(self, version: str | None, window: ResolvedWindow, most_rows: int) -> None:
-        self.rows = self.requests = self.outside = self.of_others = 0
+    def __init__(self, window: ResolvedWindow, most_rows: int) -> None:
+        self.rows = self.requests = self.outside = 0
         self.predictions: Counter[str] = Counter()
         self._shares: dict[int, Floats] = {}
-        self._version, self._window, self._most_rows = version, window, most_rows
+        self._window, self._most_rows = window, most_rows
         self._kept: list[pa.Table] = []
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._limit = np.uint64(np.iinfo(np.uint64).max)
@@ -38,9 +38,7 @@ class Sample:
         """Counts the batch's rows, and keeps some."""
         inside = within(batch, self._window)
         self.outside += batch.num_rows - inside.num_rows
-        mine = inside if self._version is None else inside.filter(pc.equal(inside.column("version"), self._version))
-        self.of_others += inside.num_rows - mine.num_rows
-        answered = mine.filter(pc.is_valid(mine.column("index")))
+        answered = inside.filter(pc.is_valid(inside.column("index")))
         if answered.num_rows:
             self._count(answered)
             self._keep(answered)

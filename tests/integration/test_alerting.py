@@ -45,20 +45,23 @@ def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_ov
 
 
 @pytest.mark.parametrize(
-    ("verdict", "version", "key", "title"),
+    ("verdict", "tried", "key", "title"),
     [
         ("promote", "c3", "c3", "the rollout of version c3 was rolled back"),
-        ("keep", "c3", "b2", "the endpoint could not be brought back to its champion"),
+        ("promote", "b2", "b2", "the endpoint could not be brought back to its champion"),  # c3 waits for a person
+        ("keep", "b2", "b2", "the endpoint could not be brought back to its champion"),
     ],
 )
-def test_a_rollback_names_what_was_rolled_back(verdict: Any, version: str, key: str, title: str) -> None:
+def test_a_rollback_names_what_was_rolled_back(verdict: Any, tried: str, key: str, title: str) -> None:
     from evergreen.core.decision import PromotionDecision
     from evergreen.core.deployment import Deployment
     from steps.deploy import _news
 
-    decision = PromotionDecision(verdict=verdict, version=version, champion="b2", reasons=())
+    decision = PromotionDecision(verdict=verdict, version="c3", champion="b2", reasons=())
     words = "version … was not put live: …"
-    failed = Deployment(outcome="rolled_back", model="news", url=None, version="b2", traffic={}, message=words)
+    failed = Deployment(
+        outcome="rolled_back", model="news", url=None, version="b2", traffic={}, message=words, tried=tried
+    )
     told = _news("news", decision, failed, None)
     assert (told.kind, told.key, told.title, told.text) == ("rollback", key, title, words)
 

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 
 from evergreen.monitoring.sample import Sample
-from tests.drifting import DAY, VERSION, World
+from tests.drifting import DAY, World
 
 
 def sampled(batches: list[pa.RecordBatch], most_rows: int) -> Sample:
-    sample = Sample(VERSION, DAY, most_rows)
+    sample = Sample(DAY, most_rows)
     for batch in batches:
         sample.add(batch)
     return sample
@@ -29,7 +29,7 @@ def test_counts_are_of_all_rows_and_the_sample_of_about_as_many_as_asked() -> No
 
 
 def test_what_is_held_stays_within_twice_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = Sample(VERSION, DAY, 200)
+    sample = Sample(DAY, 200)
     for batch in parts(World().day(World(2).rows(3_000)), 100):
         sample.add(batch)
         assert sum(map(len, sample._kept)) <= 500
