@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from evergreen.adapters.kinds import AnyHost
@@ -55,15 +56,20 @@ def guard_idle(model: str, host: AnyHost, idle: Idle) -> Idleness | None:
 
 
 def _asked_within(model: str, host: AnyHost, idle: Idle) -> bool:
-    """Whether the request log has a request. Raises InputError: none are noted."""
-    now = datetime.now(UTC)
-    window = ResolvedWindow(start=now - parse_duration(idle.after), end=now)
-    rows = host_of(host).request_log(model, state_directory()).read(window)
-    return any(batch.num_rows for batch in rows)
+    """Whether the request log has a request of `after`, or of the time before in which requests may not have been noted
+    yet. Raises InputError: none are noted.
+    """
+    now, log = datetime.now(UTC), host_of(host).request_log(model, state_directory())
+    window = ResolvedWindow(start=now - parse_duration(idle.after) - timedelta(seconds=log.late_s), end=now)
+    return any(batch.num_rows for batch in log.read(window))
 
 
 def _park(model: str, host: AnyHost, idle: Idle) -> str:
-    """Stops what runs, unless a request came meanwhile, or a rollout has not ended."""
+    """Stops what runs, unless a request came meanwhile, or a rollout has not ended.
+
+    It waits until the log holds all that was asked before; of what is asked while it waits, the log may lack the last.
+    """
+    time.sleep(host_of(host).request_log(model, state_directory()).late_s)
     try:
         with model_lease(lease_of(model, host), model, PARK, LEASE_WAIT_S) as claim:
             endpoint = open_endpoint(model, host)

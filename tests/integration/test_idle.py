@@ -93,6 +93,34 @@ def test_what_cannot_be_told_parks_nothing(host: MemoryHostSettings, monkeypatch
     assert endpoint_of(host).calls == []
 
 
+class Late(Asked):
+    """A log that holds its request only `late_s` after it, by a clock that sleeping moves."""
+
+    late_s = 180.0
+    slept = 0.0
+
+    def read(self, window: ResolvedWindow) -> Any:
+        return super().read(window) if self.slept >= self.late_s else iter([])
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def test_a_request_that_the_log_does_not_hold_yet_keeps_the_endpoint(
+    host: MemoryHostSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = LOGS[host.name] = Late(timedelta(minutes=1))
+    monkeypatch.setattr("orchestration.idle.time.sleep", late.sleep)
+    assert str(guarded(host)).endswith("it is not parked, for that has just changed")
+    assert (late.slept, endpoint_of(host).calls) == (180.0, [])
+
+
+def test_what_was_asked_within_the_time_is_in_the_window_though_the_log_is_late(host: MemoryHostSettings) -> None:
+    LOGS[host.name] = late = Late(timedelta(minutes=62))
+    late.slept = late.late_s
+    assert guarded(host, Idle(after="1h")) is None
+
+
 def test_a_parked_endpoint_is_left_alone_until_the_command_or_a_promotion_brings_it_back(
     host: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
