@@ -104,7 +104,8 @@ class VertexEndpoint:
     def clear(self) -> None:
         """Removes the probe endpoint, and of each version what stands by beside the one that stands for it.
 
-        What was started in place of a dead one stays: the next `deploy` takes it.
+        What was started in place of a dead one stays: the next `deploy` takes it. A note of a parking that was cut off
+        goes as well, since the endpoint serves.
         """
         self._probe.remove()
         running = self._live.running_when_idle()
@@ -117,6 +118,7 @@ class VertexEndpoint:
                 and (primary.ready or deployed.number != primary.number)
             ):
                 self._live.stop(deployed)
+        self._parking.forget()
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions.
@@ -156,9 +158,9 @@ class VertexEndpoint:
 
     def unpark(self) -> None:
         """Starts the version that had the traffic, with the configured container, at 100 %."""
-        if (version := parked_version(self._live.find())) is not None:
-            self._start(version, self._registry.find(version), all_traffic=True)
-            self._parking.forget()
+        self._parking.unpark(
+            lambda version: self._start(version, self._registry.find(version), all_traffic=True),
+        )
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
@@ -171,7 +173,7 @@ class VertexEndpoint:
         """
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
-        if parked_version(endpoint, running):
+        if parked_version(endpoint):
             raise EndpointError(f"the endpoint of {self._model} is parked; run.py deploy brings it back")
         if version is None and not any(deployed.percent for deployed in running):
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
@@ -187,7 +189,7 @@ class VertexEndpoint:
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
         answering = ready_in(running)
-        if parked := parked_version(endpoint, running):
+        if parked := self._parking.version(endpoint):
             return EndpointStatus(url=None, traffic={parked: ALL_TRAFFIC}, ready=(), parked=True)
         return EndpointStatus(
             url=self._live.url(endpoint) if endpoint is not None and answering else None,
