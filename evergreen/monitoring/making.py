@@ -52,6 +52,9 @@ def make_reference(
     """The observations of at most MOST_ROWS validation and test rows, in equal shares of both, by the engine that was
     chosen to serve; `served` None: torch.
 
+    It is a pass of its own: the evaluation sees the test rows alone, keeps a count of each, and no features,
+    probabilities or embeddings.
+
     Rows that the server would refuse are left out. One on which the model fails ends the observation, which is told and
     ends no run: a version without a reference is as good, only not watched.
 
