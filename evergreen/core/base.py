@@ -19,7 +19,9 @@ ModelName = Annotated[str, AfterValidator(MODEL_NAME.check)]
 
 
 class Frozen(BaseModel):
-    """Immutable value with no unknown fields, whose defaults are checked as what is given; NaN survives a round trip through JSON."""
+    """Immutable value with no unknown fields, whose defaults are checked as what is given is; NaN survives a round trip
+    through JSON.
+    """
 
     beside_content: ClassVar[frozenset[str]] = frozenset()
     """Fields that tell no two values apart: a step is answered from cache whatever they are."""

@@ -1,6 +1,7 @@
 """A window's requests against the reference of the version that answered them: what moved, since when, by how much.
 
-compare(reference, RowsOf(log.read(window), version), DriftRules(), window)  →  Comparison(rows=2000, enough=True, moved=(…), …)
+compare(reference, RowsOf(log.read(window), version), DriftRules(), window)
+  →  Comparison(rows=2000, enough=True, moved=(…), …)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError, create_model
 
-import evergreen.adapters.kinds
+import evergreen.adapters.kinds  # its values and those of the tasks are looked at, too
 import evergreen.core
 import evergreen.tasks
 from evergreen.core.base import Frozen
@@ -31,8 +31,6 @@ def values(base: type[Frozen]) -> Iterator[type[Frozen]]:
 def test_every_default_of_every_value_is_of_its_type() -> None:
     for module in pkgutil.iter_modules(evergreen.core.__path__, "evergreen.core."):
         importlib.import_module(module.name)
-    assert evergreen.adapters.kinds.AnySource
-    assert evergreen.tasks.AnyTask
     checked = 0
     for value in {value for value in values(Frozen) if value.__module__.startswith("evergreen.")}:
         for name, field in value.model_fields.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evergreen.core.engines import KEPT_INPUTS_NAME
 from evergreen.core.replay import Replay
 from orchestration import judging
 
@@ -47,7 +48,7 @@ def test_where_every_input_is_damaged_kept_rows_are_asked_and_that_is_told() -> 
 
 
 def test_damaged_kept_inputs_leave_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / judging.KEPT_INPUTS_NAME).write_bytes(b"[{")
+    (tmp_path / KEPT_INPUTS_NAME).write_bytes(b"[{")
     monkeypatch.setattr(judging, "load_artifact", lambda *_: SimpleNamespace(path=tmp_path))
     target: Any = SimpleNamespace(version="c3", examples=({"text": "kept"},), engines="gs://engines")
     assert judging._replay(target, CHAMPION, Log()).rows == [{"text": "kept"}]
