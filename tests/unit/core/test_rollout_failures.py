@@ -35,7 +35,7 @@ def test_a_failure_of_any_verb_leaves_the_endpoint_as_it_was(
             put_live(endpoint, "b", previous="a")
     else:
         deployment = put_live(endpoint, "b", previous="a")
-        assert deployment.outcome == "rolled_back"
+        assert (deployment.outcome, deployment.tried) == ("rolled_back", "b")
         assert deployment.version == ("a" if before else None)
         assert "out of memory" in deployment.message
     assert endpoint.traffic == before
