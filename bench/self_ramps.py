@@ -28,7 +28,7 @@ from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError
-from evergreen.core.judge import Judge
+from evergreen.core.judge import Expected, Judge
 from evergreen.core.judging import Judging
 from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay
@@ -75,7 +75,8 @@ def ramps(folder: Path, number: int) -> list[Deployment]:
     try:
         with _clients(endpoint), _burner():
             for _ in range(number):
-                judging = Judging(RAMP.judge or Judge(), champion, witness, lambda: Replay(SMOKE, "1 text"))
+                expected = Expected(lone_slowdown=host.lone_slowdown)
+                judging = Judging(RAMP.judge or Judge(), champion, witness, lambda: Replay(SMOKE, "1 text"), expected)
                 fetch = partial(versions.__getitem__, newcomer)
                 release = Release("self", newcomer, fetch, SMOKE, RAMP, champion, judging=judging)
                 ended.append(roll_out(endpoint, release, champion, lambda: None))

@@ -42,8 +42,9 @@ def judged(release: Release, host: AnyHost, state: RecordState) -> tuple[Release
     target = state.find(release.version)
     if rules is None or not release.ramp.shares or champion is None or target is None:
         return release, None
+    home = host_of(host)
     try:
-        log = host_of(host).request_log(release.model, state_directory())
+        log = home.request_log(release.model, state_directory())
     except InputError as error:
         return release, f"It was not judged on its ramp, only asked whether it answers: {error}."
     judging = Judging(
@@ -51,7 +52,7 @@ def judged(release: Release, host: AnyHost, state: RecordState) -> tuple[Release
         champion=champion.version,
         witness=LogWitness(log),
         replay=partial(_replay, target, champion.version, log),
-        expected=_expected(target, champion.version),
+        expected=_expected(target, champion.version).model_copy(update={"lone_slowdown": home.lone_slowdown}),
     )
     return replace(release, judging=judging), None
 

@@ -49,10 +49,14 @@ class Expected(Frozen):
 
     `shift` is the total variation distance between their predicted classes, `shares` how often the champion predicts
     each class. A class that the newcomer does not know is left out of `shares`, for it must vanish.
+
+    `lone_slowdown` is the host's (`Host.lone_slowdown`): it is tolerated, too, while the newcomer has much less of the
+    traffic than the champion.
     """
 
     shift: Share = 0.0
     shares: dict[str, Share] = {}
+    lone_slowdown: Annotated[FiniteFloat, Field(ge=0, le=10)] = 0.0
 
 
 class Ruling(StrEnum):

@@ -24,6 +24,8 @@ VANISHED = 0.1
 """A class has all but vanished when it is answered less than a tenth as often."""
 LEAST_SHARE = 0.01
 """Classes that the champion answers more rarely than this are too rare to be missed."""
+LONE = 0.4
+"""With less of a minute's requests than this a newcomer works under other conditions than the champion."""
 ROUNDING = 1e-9
 
 
@@ -74,30 +76,52 @@ class Latency:
     """The 95th percentile of latency; being slower by the share `tolerated`, rounded up to 5 %, is no harm.
 
     In each minute the newcomer's latencies, made faster by what is tolerated, are put among the champion's. Of the
-    slowest twentieth of all (at least the slowest request) each should have the share of its requests.
+    slowest twentieth of all (at least the slowest request) each should have the share of its requests. In a minute in
+    which the newcomer had less than LONE of the requests, being slower by `alone` on top of that is no harm either.
     """
 
-    def __init__(self, tolerated: float) -> None:
-        self.buckets = ceil(log(1 + tolerated) / log(LATENCY_GROWTH) - ROUNDING)
+    def __init__(self, tolerated: float, alone: float = 0.0) -> None:
+        self.buckets, self.alone = _buckets(tolerated), _buckets(alone)
 
     def log_evidence(self, traffic: Traffic) -> Floats:
-        """Against `the newcomer is at most so much slower`."""
-        return log_evidence(slow(tails_of(traffic), self.buckets))
+        """Against `the newcomer is at most so much slower`.
+
+        Where `alone` is tolerated, the mean of what minutes of a small share say and what the others say: neither hides
+        the other.
+        """
+        tails, lone = tails_of(traffic), self._lone(traffic)
+        if not self.alone:
+            return log_evidence(slow(tails, self.buckets))
+        parts = [slow(tails, self.buckets + self.alone).within(lone), slow(tails, self.buckets).within(~lone)]
+        return log_mean(np.stack([log_evidence(part) for part in parts], axis=-1))
 
     def effect(self, traffic: Traffic, alpha: float) -> Effect:
-        """By what share the newcomer's 95th percentile is longer, in steps of 5 %."""
-        tails, needed = tails_of(traffic), -log(alpha)
-        even = _first(lambda buckets: slow(tails, buckets).difference <= 0)
-        faster = _first(lambda buckets: slow(tails, buckets).difference < 0)
+        """By what share the newcomer's 95th percentile is longer, in steps of 5 %, in minutes of like shares; than
+        `alone` explains, where there are none.
+        """
+        tails, needed, lone = tails_of(traffic), -log(alpha), self._lone(traffic)
+        alone, counted = (self.alone, lone) if lone.all() else (0, ~lone)
+
+        def against(buckets: int) -> Counts:
+            return slow(tails, buckets + alone).within(counted)
+
+        even = _first(lambda buckets: against(buckets).difference <= 0)
+        faster = _first(lambda buckets: against(buckets).difference < 0)
         value = (even + faster - 1) / 2
-        low = _first(lambda buckets: evidence_against(slow(tails, buckets), HIGHER)() < needed) - 1
-        high = _first(lambda buckets: evidence_against(slow(tails, buckets), LOWER)() >= needed)
+        low = _first(lambda buckets: evidence_against(against(buckets), HIGHER)() < needed) - 1
+        high = _first(lambda buckets: evidence_against(against(buckets), LOWER)() >= needed)
+        besides = f" and the {_slower(alone):.0%} that its small share may cost here" if alone else ""
         message = (
             f"the newcomer's 95th percentile of latency is {_slower(value):+.0%} against the champion's in the same "
-            f"minutes (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "
+            f"minutes{besides} (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "
             f"tolerated {_slower(self.buckets):+.0%}"
         )
         return Effect(_slower(value), _slower(low), _slower(high), message)
+
+    def _lone(self, traffic: Traffic) -> npt.NDArray[np.bool_]:
+        """Minutes in which the newcomer's share was small, where that matters."""
+        lone: npt.NDArray[np.bool_] = traffic.requests[:, 0] < LONE * traffic.requests.sum(axis=1)
+        return lone & (self.alone > 0)
 
 
 class Collapse:
@@ -196,6 +220,10 @@ def _first(holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
+
+
+def _buckets(slower: float) -> int:
+    return ceil(log(1 + slower) / log(LATENCY_GROWTH) - ROUNDING)
 
 
 def _slower(buckets: float) -> float:

@@ -49,7 +49,7 @@ def _modes(rules: Judge) -> dict[str, Mode]:
 def _behaviour(rules: Judge, expected: Expected) -> Mapping[str, Rule]:
     return {
         "errors": Errors(rules.max_errors_more),
-        "latency": Latency(rules.max_slower),
+        "latency": Latency(rules.max_slower, expected.lone_slowdown),
         "collapse": Collapse(expected.shift + rules.max_shift, expected.shares),
     }
 

@@ -420,6 +420,12 @@ class Host(Protocol):
     def max_request_bytes(self) -> int:
         """What the instances of one prediction request may take as JSON."""
 
+    @property
+    def lone_slowdown(self) -> float:
+        """By what share a version's 95th percentile of latency may be longer for no other reason than that it has much
+        less of the traffic than the other; 0 where each version has machines of its own.
+        """
+
     def open(self, model: str, state_dir: Path) -> Endpoint:
         """The endpoint of one model name; `state_dir` is where a host of this machine keeps its state."""
 

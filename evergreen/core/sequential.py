@@ -39,6 +39,11 @@ class Counts:
     newcomer_of: Floats
     champion_of: Floats
 
+    def within(self, minutes: npt.NDArray[np.bool_]) -> Counts:
+        """The same without requests in all other minutes; `minutes` of shape (minutes,)."""
+        arrays = (self.newcomer, self.champion, self.newcomer_of, self.champion_of)
+        return Counts(*(np.where(minutes, array, 0.0) for array in arrays))
+
     def swapped(self) -> Counts:
         """The same with the champion in the newcomer's place."""
         return Counts(self.champion, self.newcomer, self.champion_of, self.newcomer_of)

@@ -31,6 +31,11 @@ class VertexHost:
         """What the instances of one request may take as JSON."""
         return self._settings.max_request_bytes
 
+    @property
+    def lone_slowdown(self) -> float:
+        """None: each version has replicas of its own, as many as its share takes."""
+        return 0.0
+
     def open(self, model: str, state_dir: Path) -> Endpoint:  # noqa: ARG002
         """The endpoint of one model name."""
         return VertexEndpoint(self._settings, model)
