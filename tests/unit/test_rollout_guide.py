@@ -16,4 +16,4 @@ GUIDE = Path(__file__).parents[2] / "docs" / "rollout.md"
 def test_the_rollout_that_is_shown_is_valid_and_its_judge_the_default() -> None:
     (block,) = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     ramp = Ramp.model_validate(yaml.safe_load(block)["parameters"]["rollout"])
-    assert (ramp.shares, ramp.hold_s, ramp.judge) == ((5, 25), 120, Judge())
+    assert (ramp.shares, ramp.hold_s, ramp.judge) == ((5, 25, 50), 120, Judge())
