@@ -20,7 +20,7 @@ class PredictShard(beam.DoFn):  # type: ignore[misc] # Beam is half typed
 
     def setup(self) -> None:
         """Loads the model before the first shard comes."""
-        loaded(self._work.model.place, self._work.threads, self._work.engine)
+        loaded(self._work.model.place, self._work.threads)
 
     def process(self, sent: Sent) -> Iterator[Outcome]:
         """What came of a shard."""
