@@ -1,4 +1,4 @@
-"""Ends one run for good: its jobs or its process, and ZenML's word of it.
+"""Ends one run for good: its jobs or its process, what these have begun elsewhere, and ZenML's word of it.
 
 The order matters. ZenML is told first that the run is stopping, so that it takes no new step and no step is repeated;
 only then its jobs, or its process, end.
@@ -20,6 +20,7 @@ from zenml.orchestrators import publish_utils
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.elsewhere import end_elsewhere
 from orchestration.endpoints import state_directory
 from orchestration.locks import running_process
 from orchestration.runs import is_local
@@ -54,7 +55,9 @@ def end(model: str, run: PipelineRunResponse) -> Stopped:
             "itself, or in Google's console"
         )
     ended = _end_process(model, run.name) if is_local(run) else _end_jobs(run)
-    return Stopped(run=run.name, status=_settle(run), ended=ended)
+    steps = Client().get_pipeline_run(run.id).steps.values()
+    elsewhere = end_elsewhere(str(run.id), [step.config.parameters for step in steps])
+    return Stopped(run=run.name, status=_settle(run), ended=", ".join([ended, *elsewhere]))
 
 
 def announce(run: PipelineRunResponse) -> None:

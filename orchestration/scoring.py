@@ -13,11 +13,9 @@ from zenml.logger import get_logger
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import HeldOut, ResolvedWindow, Splits, TrainedModel
 from evergreen.core.coverage import Coverage
-from evergreen.core.engines import Engines
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, TaskSettings, source_of
 from evergreen.core.report import EvaluationReport
-from evergreen.core.sections import EngineTable
 from evergreen.core.versions import ModelVersion
 from evergreen.data.labelled import TrainedOn
 from evergreen.data.latest import latest_rows
@@ -25,6 +23,7 @@ from evergreen.runtime.instructions import instruction_set
 from evergreen.tasks.scored import Live, scored
 from orchestration.artifacts import load_artifact, load_of_champion, read_artifact
 from orchestration.batch import champion_of
+from orchestration.engines import served_engines
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
@@ -48,12 +47,8 @@ def score_champion(
 
 def _serving(champion: ModelVersion) -> Trial | None:
     """The engine by which the champion serves; None: by torch, or what its task has."""
-    if champion.engines is None:
-        return None
-    table = load_artifact(champion.report, EvaluationReport).section(EngineTable)
-    if table is None:
-        return None
-    return Trial(load_artifact(champion.engines, Engines), Admission(), instruction_set(), table.choice)
+    served = served_engines(champion.engines, champion.report)
+    return Trial(served.engines, Admission(), instruction_set(), served.choice) if served else None
 
 
 def _trained_on(champion: ModelVersion, source: SourceSettings) -> TrainedOn:

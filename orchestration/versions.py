@@ -35,7 +35,10 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
     champion = record.named(Alias.CHAMPION)
     if champion is not None and is_recipe_of_champion(recipe, record):
         champion = record.find(champion.judged_against)
-    return Incumbent(version=champion.version, artifact=champion.artifact) if champion else Incumbent()
+    if champion is None:
+        return Incumbent()
+    graphs = {"engines": champion.engines, "report": champion.report} if champion.engines else {}
+    return Incumbent(version=champion.version, artifact=champion.artifact, **graphs)
 
 
 def promote_version(

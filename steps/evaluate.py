@@ -5,6 +5,7 @@ requests will be compared with.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Annotated
 
 from zenml import step
@@ -22,6 +23,7 @@ from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
 from evergreen.tasks.evaluated import evaluated
 from orchestration.artifacts import incumbent_model
+from orchestration.engines import served_engines
 from orchestration.scratch import scratch_directory
 from orchestration.tracking import track_report
 
@@ -38,7 +40,8 @@ def evaluate(
 ) -> tuple[Annotated[EvaluationReport, "report"], Annotated[Reference, "reference"]]:
     """The evaluation that the gate decides on, and what later requests are compared with."""
     check_accelerators(os.environ)
-    trial = Trial(engines, admission, instruction_set())
+    theirs = partial(served_engines, incumbent.engines, incumbent.report)
+    trial = Trial(engines, admission, instruction_set(), champion=theirs)
     report = evaluated(task, model, incumbent_model(incumbent), splits, trial)
     track_report(model, report)
     table = report.section(EngineTable)

@@ -71,11 +71,12 @@ def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identi
     start = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion and goes_on else None))
     fingerprint = recipe.fingerprint(rows.identity, start, rows.part)
     incumbent = incumbent_for(fingerprint, record)
+    model = Incumbent(version=incumbent.version, artifact=incumbent.artifact)  # no training depends on what serves it
     return Identified(
         identity=rows.identity,
         part=rows.part,
         incumbent=incumbent,
-        start=Start(pretrained=pretrained, champion=incumbent if goes_on else Incumbent()),
+        start=Start(pretrained=pretrained, champion=model if goes_on else Incumbent()),
         recipe=fingerprint,
         **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

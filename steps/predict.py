@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnySource
@@ -38,7 +38,7 @@ def predict(
     """
     resolved = backfill.window if backfill else window.resolve() if window else None
     asked = Asked(source, window=resolved, keep=keep, shard_rows=shard_rows)
-    report = predict_all(model_name, asked, output, runner)
+    report = predict_all(model_name, asked, output, runner.of_run(str(get_step_context().pipeline_run.id)))
     log_metadata({PREDICTED_KEY: report.done})
     logger.info("%s: %s", report.output, report.done)
     return report

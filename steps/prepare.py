@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import step
+from zenml import get_step_context, step
 from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnySource
@@ -25,6 +25,7 @@ def prepare(preparation: Preparation, source: AnySource, task: AnyTask) -> Annot
         InputError: rows cannot be used, or the source's folder holds what nobody prepared.
         EvergreenError: the runner failed, or somebody else changed the data meanwhile; what was prepared before stays.
     """
-    report, _ = prepare_rows(plan_for(preparation, task, source))
+    runner = preparation.runner.of_run(str(get_step_context().pipeline_run.id))
+    report, _ = prepare_rows(plan_for(preparation.model_copy(update={"runner": runner}), task, source))
     logger.info("%s: %s; %s", report.folder, report.done, report.intake.words())
     return report

@@ -10,6 +10,7 @@ import apache_beam as beam
 from evergreen.batch.shard_files import Outcome, Sent, predict_sent, write_outcomes
 from evergreen.batch.work import Work, loaded
 from evergreen.preparation.runners import BeamJob
+from evergreen.preparation.settings import JOB_PREFIX
 
 
 class PredictShard(beam.DoFn):  # type: ignore[misc] # Beam is half typed
@@ -20,7 +21,7 @@ class PredictShard(beam.DoFn):  # type: ignore[misc] # Beam is half typed
 
     def setup(self) -> None:
         """Loads the model before the first shard comes."""
-        loaded(self._work.model.place, self._work.threads, self._work.engine)
+        loaded(self._work.model.place, self._work.threads)
 
     def process(self, sent: Sent) -> Iterator[Outcome]:
         """What came of a shard."""
@@ -40,4 +41,4 @@ def beam_job(key: str, work: Work, sent: list[Sent], staging: str) -> BeamJob:
             | "Keep" >> beam.Map(partial(write_outcomes, staging=staging))
         )
 
-    return BeamJob(f"evergreen-batch-{key}", len(sent), build)
+    return BeamJob(f"{JOB_PREFIX}batch-{key}", len(sent), build)

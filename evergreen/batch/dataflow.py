@@ -22,6 +22,9 @@ from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.processes import usable_cores
 
+ENGINE = "dataflow"
+"""Whatever engine of the model each worker takes, which a part does not tell."""
+
 
 class DataflowRun:
     """A job for the shards that are not there yet."""
@@ -45,7 +48,7 @@ class DataflowRun:
         began = time.monotonic()
         self.check(job.name, job.work.model.version, job.work.store)
         rows, work = opened(job)
-        work = work.told(traits_of(work.model, usable_cores()))
+        work = replace(work.told(traits_of(work.model, usable_cores())), engine=ENGINE)
         total = Total()
         with self._staged(work) as (staging, far):
             shards = unknown(work, cut(rows, job.shard_rows, 1), known_parts(work), total)

@@ -69,7 +69,7 @@ def finished(job: Job, total: Total, runner: str, began: float) -> BatchReport:
         output=work.store.finish(parts),
         model=job.name,
         version=work.model.version,
-        engine=work.engine,
+        engine=" and ".join(sorted(total.engines)) or work.engine,
         origin=job.origin,
         runner=runner,
         rows=total.rows,
@@ -130,6 +130,7 @@ class Total:
         self.parts: list[Part] = []
         self.rows = self.predicted = 0
         self.reasons: Counter[str] = Counter()
+        self.engines: set[str] = set()
 
     def add(self, done: Done, *, new: bool) -> None:
         """Counts a shard, whichever comes next."""
@@ -137,6 +138,7 @@ class Total:
         self.rows += done.rows
         self.predicted += done.rows * new
         self.reasons += done.reasons
+        self.engines |= {done.engine} - {""}
 
 
 def unknown(

@@ -41,7 +41,7 @@ class Here:
     def done(self, work: Work, shards: Iterable[Shard]) -> Iterator[Done]:
         """What came of each, in order."""
         for shard in shards:
-            yield predict_shard(work, shard)
+            yield predict_shard(work, shard, work.engine)
 
 
 class Pool:
@@ -70,7 +70,7 @@ class Pool:
         waiting: deque[Future[Done]] = deque()
         with _processes_live():
             for shard in shards:
-                waiting.append(self._executor.submit(predict_shard, work, shard))
+                waiting.append(self._executor.submit(predict_shard, work, shard, work.engine))
                 if len(waiting) >= self.workers * _WAITING:
                     yield waiting.popleft().result()
             while waiting:

@@ -22,6 +22,7 @@ from evergreen.core.batch import PartStore
 from evergreen.core.cloud import Machine
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.preparation.settings import (
+    RUN_LABEL,
     BucketFolder,
     DataflowRunnerSettings,
     LocalRunnerSettings,
@@ -61,6 +62,7 @@ class VertexBatch(RunnerSettings):
     """
 
     predicting: ClassVar[str] = "evergreen.batch.vertex:VertexRun"
+    ending: ClassVar[str | None] = "evergreen.batch.vertex:VertexRun"
 
     kind: Literal["vertex"] = "vertex"
     project: Name
@@ -81,6 +83,10 @@ class VertexBatch(RunnerSettings):
         if (self.accelerator_type is None) != (self.accelerator_count == 0):
             raise ValueError("accelerator_type and accelerator_count go together; set both or neither")
         return self
+
+    def of_run(self, run: str) -> Self:
+        """With a label."""
+        return self.model_copy(update={"labels": {**self.labels, RUN_LABEL: run}})
 
     @property
     def machines(self) -> str:

@@ -40,11 +40,12 @@ class Sent(NamedTuple):
 
 
 class Outcome(Frozen):
-    """What came of a shard: its part, or the message and the exit code of an error."""
+    """What came of a shard: its part and what predicted it, or the message and the exit code of an error."""
 
     part: str = ""
     rows: int = 0
     reasons: dict[str, int] = {}
+    engine: str = ""
     failure: str = ""
     exit_code: int = 0
 
@@ -53,7 +54,7 @@ class Outcome(Frozen):
         part = Part.parse(self.part)
         if part is None:
             raise EvergreenError(f"a worker told of a part {self.part!r}, which is none; run again")
-        return Done(part, self.rows, Counter(self.reasons))
+        return Done(part, self.rows, Counter(self.reasons), self.engine)
 
 
 class Outcomes(RootModel[list[Outcome]]):
@@ -74,12 +75,14 @@ def write_shard(staging: str, shard: Shard, schema: pa.Schema | None) -> Sent:
 
 
 def predict_sent(work: Work, sent: Sent) -> Outcome:
-    """What a worker makes of a shard. Errors are part of it, for a runner would repeat what can only fail again."""
+    """What a worker makes of a shard, by the engine that suits its own processor. Errors are part of it, for a runner
+    would repeat what can only fail again.
+    """
     try:
         done = predict_shard(work, read_shard(sent))
     except EvergreenError as error:
         return Outcome(failure=str(error), exit_code=error.exit_code)
-    return Outcome(part=str(done.part), rows=done.rows, reasons=dict(done.reasons))
+    return Outcome(part=str(done.part), rows=done.rows, reasons=dict(done.reasons), engine=done.engine)
 
 
 def read_shard(sent: Sent) -> Shard:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from evergreen.adapters.gcs.bucket import bucket_files
 from evergreen.adapters.vertex.batch_jobs import ROW, answers_of_job
 from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.jobs import VertexJobs
 from evergreen.adapters.vertex.names import labels, version_alias
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.settings import VertexHostSettings
@@ -30,6 +31,7 @@ from evergreen.batch.shard_files import Sent, job_key, read_shard, write_shard
 from evergreen.batch.work import Done, Shard, Work, answers_of_rows, keep_shard, loaded, traits_of
 from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import InputError
+from evergreen.preparation.settings import JOB_PREFIX, RUN_LABEL
 from evergreen.runtime.processes import usable_cores
 
 if TYPE_CHECKING:
@@ -89,6 +91,15 @@ class VertexRun:
         runner = self.settings.machines + (f"; {here:,} rows here" if here else "")
         return finished(replace(job, work=work), total, runner, began)
 
+    def end(self, run: str) -> str:
+        """Ends all jobs of a run, by its id; what that was, in words, empty where there was none.
+
+        Raises:
+            EvergreenError: one has not ended in time, or Vertex AI refuses, or does not answer.
+        """
+        ended = VertexJobs(self.settings.project, self.settings.region).cancel_batch({RUN_LABEL: run})
+        return f"{len(ended)} batch prediction job{'s'[: len(ended) != 1]} cancelled" if ended else ""
+
     def _registered(self, model: str, version: str) -> str:
         """The resource name of the version."""
         held = ModelRegistry(self._clients, model).named(version_alias(version))
@@ -118,7 +129,7 @@ class VertexRun:
         if given.accelerator_type:
             machine |= {"accelerator_type": given.accelerator_type, "accelerator_count": given.accelerator_count}
         return v1.BatchPredictionJob(
-            display_name=f"evergreen-batch-{key}",
+            display_name=f"{JOB_PREFIX}batch-{key}",
             model=resource,
             input_config={"instances_format": "jsonl", "gcs_source": {"uris": list(asked)}},
             instance_config={"instance_type": "object", "key_field": ROW},

@@ -46,11 +46,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a shard; `reasons` counts the most frequent ones of rows that could not be predicted."""
+    """What came of a shard; `reasons` counts the most frequent ones of rows that could not be predicted, `engine`
+    predicted the others, as far as that is known.
+    """
 
     part: Part
     rows: int
     reasons: Counter[str] = field(default_factory=Counter)
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,16 +110,17 @@ def traits_of(model: Model, threads: int) -> Traits:
     return Traits(tuple(made), predictor.engine, predictor.takes_turns)
 
 
-def predict_shard(work: Work, shard: Shard) -> Done:
-    """The shard's part, predicted and kept.
+def predict_shard(work: Work, shard: Shard, engine: str = "") -> Done:
+    """The shard's part, predicted and kept; by an `engine`, or by that which a server of this machine would take.
 
     Raises:
         InputError: a column is of several types.
         EvergreenError: the output or what rows name cannot be reached.
     """
-    predictor, served = loaded(work.model.place, work.threads, work.engine)
+    predictor, served = loaded(work.model.place, work.threads, engine)
     predictor.use_threads(work.threads)
-    return keep_shard(work, shard, answers_of_rows(predictor, served, work.columns, shard.rows))
+    done = keep_shard(work, shard, answers_of_rows(predictor, served, work.columns, shard.rows))
+    return replace(done, engine=predictor.engine)
 
 
 def keep_shard(work: Work, shard: Shard, answers: Sequence[Answer]) -> Done:
@@ -151,7 +155,8 @@ def answers_of_rows(predictor: Predictor, served: Servable, columns: Columns, ro
 def loaded(place: str, threads: int, engine: str = "") -> tuple[Predictor, Servable]:
     """The predictor of a model's directory and what makes its instances; each process loads it once.
 
-    It answers by the `engine` that answers elsewhere for the same job, where that is known.
+    It answers by the `engine` that another process of this machine has taken for the same job; of none, by that which a
+    server would take here, for processors differ.
     """
     predictor, served = _loaded(place, threads, None)
     if engine in ("", predictor.engine):

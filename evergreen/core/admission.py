@@ -6,12 +6,13 @@ parameters:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import Field
 
 from evergreen.core.base import Frozen
-from evergreen.core.engines import EngineChoice, Engines
+from evergreen.core.engines import EngineChoice, Engines, ServedEngines
 
 
 class Admission(Frozen):
@@ -29,10 +30,12 @@ class Admission(Frozen):
 class Trial(NamedTuple):
     """What a model may be served by, and when, on a processor with these instructions.
 
-    `made` is the choice of an earlier evaluation, by which the model serves already; None: it is to be made.
+    `made` is the choice of an earlier evaluation, by which the model serves already; None: it is to be made. `champion`
+    gives the engines of the champion and which of them serves (None: torch does), or raises that they are gone.
     """
 
     engines: Engines
     admission: Admission
     instruction_set: str
     made: EngineChoice | None = None
+    champion: Callable[[], ServedEngines | None] = lambda: None

@@ -34,7 +34,7 @@ class Table:
 
 class Part(NamedTuple):
     """The predicted rows of one shard. `key` is of its rows, the version and what is kept of both: equal keys promise
-    equal parts. `unusable` counts the rows without a prediction.
+    equal parts, on Dataflow up to what admitted engines differ by. `unusable` counts the rows without a prediction.
     """
 
     number: int

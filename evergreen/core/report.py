@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.engines import TORCH
 from evergreen.core.metric import Metric, MetricName, MetricSpec
 from evergreen.core.sections import AnySection, Section
 
@@ -56,7 +57,8 @@ class Comparison(Frozen):
 
     `class_differences` is keyed by label, then by metric. `doubt` says why the champion may have been trained on some
     of these rows, which would favour it; None: nothing points to that. `answers` is the share of rows that the champion
-    answers as each label; empty where rows have no single one, and in reports of earlier releases.
+    answers as each label; empty where rows have no single one, and in reports of earlier releases. `engine` answered
+    for it, `stands_in` says why that is not the one that serves it (None: it is).
     """
 
     champion: str
@@ -65,6 +67,8 @@ class Comparison(Frozen):
     class_differences: dict[str, dict[str, Metric]] = {}
     doubt: str | None = None
     answers: dict[str, float] = {}
+    engine: str = TORCH
+    stands_in: str | None = None
 
 
 class Timings(Frozen):

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from evergreen.core.base import Frozen
 
 
 class Incumbent(Frozen):
-    """The version a challenger must beat; `artifact` is where its trained model is kept. Both None: no champion."""
+    """The version a challenger must beat; `artifact` is where its trained model is kept. Both None: no champion.
+
+    `engines` are where its graphs are kept, `report` where it says which of them serves; None: torch does.
+    """
 
     version: str | None = None
     artifact: str | None = None
+    engines: str | None = None
+    report: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_earlier(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without engines as earlier releases wrote it, so that what they answered stays in the cache."""
+        fields: dict[str, Any] = written(self)
+        beside = {name for name in ("engines", "report") if fields.get(name) is None}
+        return {name: value for name, value in fields.items() if name not in beside}
 
 
 class Start(Frozen):
-    """What a training starts from: the fingerprint of the pretrained weights, and the champion of a warm start."""
+    """What a training starts from: the fingerprint of the pretrained weights, and the champion's model, by which a warm
+    start begins.
+    """
 
     pretrained: str
     champion: Incumbent = Incumbent()

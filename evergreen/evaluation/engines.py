@@ -17,7 +17,7 @@ import numpy as np
 
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine
+from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine, ServedEngines
 from evergreen.core.errors import InputError
 from evergreen.core.metric import Metric
 from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
@@ -82,8 +82,7 @@ def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwa
     torch = evaluator.load(model, stopwatch)
     manifest = trial.engines.manifest
     if trial.made is not None:
-        variant = manifest.variant(trial.made.serves)
-        return Chosen(torch.engine(trial.engines, variant) if variant and torch.engine else torch, trial.made)
+        return Chosen(by_chosen(torch, ServedEngines(trial.engines, trial.made)), trial.made)
     if not manifest.variants:
         reason = manifest.refused or "there are no graphs"
         return Chosen(torch, EngineChoice(serves=TORCH, instruction_set=trial.instruction_set, reason=reason))
@@ -100,6 +99,18 @@ def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwa
         serves=serves, instruction_set=trial.instruction_set, reason=reason, variants=tuple(judged.values())
     )
     return Chosen(asked[serves].loaded, choice)
+
+
+def by_chosen(torch: Loaded[B, A], served: ServedEngines) -> Loaded[B, A]:
+    """A model that torch has loaded, by the engine that serves it. Raises InputError: it cannot be run here."""
+    name = served.choice.serves
+    if name == TORCH:
+        return torch
+    variant = served.engines.manifest.variant(name)
+    if variant is None or torch.engine is None:
+        names = ", ".join(one.name for one in served.engines.manifest.variants) or "none"
+        raise InputError(f"engine {name!r} was chosen, and is not there (has: {names}); evaluate the model again")
+    return torch.engine(served.engines, variant)
 
 
 def _ask(torch: _Asked[B, A], instances: Sequence[Mapping[str, Any]], trial: Trial) -> dict[str, _Asked[B, A]]:

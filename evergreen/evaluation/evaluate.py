@@ -10,15 +10,16 @@ import numpy as np
 
 from evergreen.core.admission import Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.errors import InputError
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
 from evergreen.core.sections import ConfusionMatrix, EngineTable
 from evergreen.evaluation.champion import doubt_about
 from evergreen.evaluation.engines import choose
-from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, Reference, Stopwatch, every
+from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, Reference, Stopwatch, every, finite
 from evergreen.evaluation.forgetting import forgetting, parted_by
 from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
+from evergreen.evaluation.rescored import Rescored, rescored
 from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
 
 
@@ -28,7 +29,7 @@ def evaluate(
     """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
 
     With a trial the fastest engine that is admitted answers, as it will where the model is served, and a section says
-    which and why: that one is timed, too. The champion is answered by torch.
+    which and why: that one is timed, too. The champion is answered by the engine that serves it, as the trial has it.
 
     `comparison` is None without a champion, and when the model is the champion.
 
@@ -46,8 +47,8 @@ def evaluate(
     counts = answered.counts
     other = champion if champion is not None and champion.version != model.version else None
     baselines = [measure.constant(counts, constant.answer), *answered.references]
-    theirs = _counts(other, evaluator) if other else None
-    scored = measure.score(counts, baselines, theirs)
+    theirs = rescored(other, evaluator, trial) if other else None
+    scored = measure.score(counts, baselines, theirs.counts if theirs else None)
     always, *simple = scored.baselines
     return EvaluationReport(
         kind=measure.kind,
@@ -72,7 +73,7 @@ def evaluate(
         small_slices=small(answered.slices, evaluator.slices.min_rows),
         sections=(
             *measure.sections(counts),
-            *forgetting(answered.parts, counts, theirs, measure, evaluator.slices.min_rows),
+            *forgetting(answered.parts, counts, theirs.counts if theirs else None, measure, evaluator.slices.min_rows),
             *evaluator.sections(),
             *([EngineTable(choice=chosen.choice)] if chosen else []),
         ),
@@ -106,7 +107,7 @@ def _answered(
     parted = parted_by(evaluator.splits.manifest)
     for batch in evaluator.rows(tuple(dict.fromkeys((*evaluator.slices.columns, *parted)))):
         answer = loaded.answer(batch)
-        counts = _finite(evaluator.counts(batch, answer), model, batch.ids)
+        counts = finite(evaluator.counts(batch, answer), model, batch.ids)
         for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
             part.append(counted)
         evaluator.keep_worst(batch, answer, counts, seen)
@@ -126,23 +127,6 @@ def _answered(
     return _Answered(counts, simple, slices, halves, stopwatch.timings(loaded.predictor, timed))
 
 
-def _counts(model: TrainedModel, evaluator: Evaluator[B, A]) -> Counts:
-    """What the model's answers to the test rows count."""
-    answer = evaluator.load(model, Stopwatch()).answer
-    return np.concatenate(
-        [_finite(evaluator.counts(batch, answer(batch)), model, batch.ids) for batch in evaluator.rows(())]
-    )
-
-
-def _finite(counts: Counts, model: TrainedModel, ids: Sequence[str]) -> Counts:
-    if not np.isfinite(counts).all():
-        raise EvergreenError(
-            f"model {model.version} gave values that are not finite for the rows from {ids[0]}; "
-            "look at its learning curves, then train it again"
-        )
-    return counts
-
-
 def _baseline(name: str, paired: Paired, fitted_on: int | None = None) -> Baseline:
     return Baseline(
         label=name,
@@ -153,11 +137,12 @@ def _baseline(name: str, paired: Paired, fitted_on: int | None = None) -> Baseli
 
 
 def _comparison(
-    scored: Scored, champion: TrainedModel, evaluator: Evaluator[B, A], counts: Counts | None
+    scored: Scored, champion: TrainedModel, evaluator: Evaluator[B, A], theirs: Rescored | None
 ) -> Comparison | None:
-    if scored.champion is None or counts is None:
+    if scored.champion is None or theirs is None:
         return None
-    matrices = [section for section in evaluator.measure.sections(counts) if isinstance(section, ConfusionMatrix)]
+    sections = evaluator.measure.sections(theirs.counts)
+    matrices = [section for section in sections if isinstance(section, ConfusionMatrix)]
     return Comparison(
         champion=champion.version,
         metrics=intervals(scored.champion.scores),
@@ -165,6 +150,8 @@ def _comparison(
         class_differences=class_intervals(scored.class_differences, evaluator.measure.labels),
         doubt=doubt_about(champion.manifest, evaluator.splits.manifest),
         answers=next((matrix.answered for matrix in matrices if matrix.counted == "row"), {}),
+        engine=theirs.engine,
+        stands_in=theirs.stands_in,
     )
 
 

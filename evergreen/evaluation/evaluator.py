@@ -16,6 +16,7 @@ import numpy as np
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.engines import Engines, EngineVariant
+from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
 from evergreen.core.report import Timings
 from evergreen.core.sections import Section
@@ -162,6 +163,16 @@ class Stopwatch:
             latency_p95_ms=round(float(tail), 3),
             rows_per_s=round(self._rows / max(self._seconds, 1e-9), 1),
         )
+
+
+def finite(counts: Counts, model: TrainedModel, ids: Sequence[str]) -> Counts:
+    """The counts of the rows with these ids. Raises EvergreenError: the model's answers are not finite."""
+    if not np.isfinite(counts).all():
+        raise EvergreenError(
+            f"model {model.version} gave values that are not finite for the rows from {ids[0]}; "
+            "look at its learning curves, then train it again"
+        )
+    return counts
 
 
 def every(step: int, rows: int, first: int) -> range:

@@ -20,7 +20,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.kinds import behaviour
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
-from evergreen.preparation.settings import DataflowRunnerSettings, LocalRunnerSettings
+from evergreen.preparation.settings import JOB_PREFIX, DataflowRunnerSettings, LocalRunnerSettings
 from evergreen.preparation.wheel import library_wheel
 from evergreen.runtime.processes import LIBRARY_ROOT
 
@@ -70,7 +70,7 @@ def run(plan: Plan, parts: list[Part], known: Collection[str]) -> None:
 
 def beam_job(plan: Plan, parts: list[Part], known: Collection[str]) -> BeamJob:
     """The preparation of the parts as a job."""
-    return BeamJob(f"evergreen-prepare-{plan.key}", len(parts), lambda pipeline: build(pipeline, plan, parts, known))
+    return BeamJob(f"{JOB_PREFIX}prepare-{plan.key}", len(parts), lambda pipeline: build(pipeline, plan, parts, known))
 
 
 def runner_of(plan: Plan) -> Runner:

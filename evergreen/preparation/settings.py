@@ -23,12 +23,17 @@ BucketFolder = Annotated[str, StringConstraints(pattern=r"^gs://[a-z0-9][a-z0-9.
 Name = Annotated[str, Field(min_length=1)]
 
 MOST_WORKERS = 256
+JOB_PREFIX = "evergreen-"
+"""How names of jobs elsewhere begin."""
+RUN_LABEL = "evergreen_run_id"
+"""Of a job elsewhere: the id of the run that it belongs to."""
 
 
 class RunnerSettings(Settings):
-    """Where a preparation runs; `running` names its `Runner`."""
+    """Where a preparation runs; `running` names its `Runner`, `ending` what ends jobs that it has elsewhere."""
 
     running: ClassVar[str]
+    ending: ClassVar[str | None] = None
 
     @property
     def machines(self) -> str:
@@ -38,6 +43,10 @@ class RunnerSettings(Settings):
     def with_processes(self, count: int) -> Self:  # noqa: ARG002 - of those that have them
         """The settings with so many processes of this machine. Raises InputError: there are none, or too many."""
         raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
+
+    def of_run(self, run: str) -> Self:  # noqa: ARG002 - of those that have jobs elsewhere
+        """The same, whose jobs elsewhere tell the id of the run that they belong to."""
+        return self
 
     def needs(self) -> PreparationNeeds | None:
         """What it takes of Google Cloud; None for nothing."""
@@ -74,6 +83,7 @@ class DataflowRunnerSettings(RunnerSettings):
     """
 
     running: ClassVar[str] = "evergreen.preparation.runners:DataflowRunner"
+    ending: ClassVar[str | None] = "evergreen.preparation.dataflow_jobs:DataflowJobs"
 
     kind: Literal["dataflow"] = "dataflow"
     project: Name
@@ -92,6 +102,10 @@ class DataflowRunnerSettings(RunnerSettings):
     def machines(self) -> str:
         """The job's."""
         return f"a job of Dataflow in {self.region}, up to {self.max_workers} x {self.machine_type}"
+
+    def of_run(self, run: str) -> Self:
+        """With a label."""
+        return self.model_copy(update={"labels": {**self.labels, RUN_LABEL: run}})
 
     def needs(self) -> PreparationNeeds:
         """Its workers' image, network and machines."""

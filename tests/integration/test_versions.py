@@ -127,6 +127,10 @@ def test_a_run_is_judged_against_the_champion_unless_it_repeats_the_champions_re
     assert incumbent_for("anything", RecordState()) == Incumbent()
     assert incumbent_for("three", state) == Incumbent(version="b2", artifact=second.artifact)
     assert incumbent_for("two", state) == Incumbent(version="a1", artifact=first.artifact)
+    graphs = second.model_copy(update={"engines": "8"})
+    served = RecordState(versions=(graphs,), aliases={Alias.CHAMPION: "b2"})
+    assert incumbent_for("three", served).engines == "8", "by which it is scored anew"
+    assert incumbent_for("three", served).report == second.report
     alone = RecordState(versions=(first,), aliases={Alias.CHAMPION: "a1"})
     assert incumbent_for("one", alone) == Incumbent()
 

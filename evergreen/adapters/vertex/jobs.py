@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ from evergreen.adapters.google.calls import (
     retry_policy,
 )
 from evergreen.adapters.vertex.clients import MissingError
+from evergreen.adapters.vertex.names import label_filter
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
@@ -171,13 +172,15 @@ class VertexJobs:
         """
         client, cancelled = self._custom, list[str]()
         for display_name in display_names:
-            request = {"parent": self.location, "filter": f'display_name="{display_name}"'}
-            what = f"looking for the jobs of {display_name}"
-            for job in self.call_list(what, client.list_custom_jobs, request):
-                if _state(job) not in ENDED:
-                    self._ended(job.name, client.get_custom_job, client.cancel_custom_job)
-                    cancelled.append(job.name)
+            listed = self._listed(client.list_custom_jobs, f'display_name="{display_name}"')
+            cancelled += self._cancelled(listed, client.get_custom_job, client.cancel_custom_job)
         return cancelled
+
+    def cancel_batch(self, labels: Mapping[str, str]) -> list[str]:
+        """The same of the batch prediction jobs with all these labels."""
+        client = self._custom
+        listed = self._listed(client.list_batch_prediction_jobs, label_filter(labels))
+        return self._cancelled(listed, client.get_batch_prediction_job, client.cancel_batch_prediction_job)
 
     def call(self, what: str, method: Callable[..., T], request: object) -> T:
         """The answer to the request, which is repeated while errors are transient."""
@@ -199,6 +202,17 @@ class VertexJobs:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
         with calling(job_error(f"looking at {what}")):
             return method(request={"name": name}, retry=None, timeout=ASK_TIMEOUT_S)
+
+    def _listed(self, method: Callable[..., Iterable[T]], wanted: str) -> list[T]:
+        request = {"parent": self.location, "filter": wanted}
+        return self.call_list(f"looking for jobs with {wanted}", method, request)
+
+    def _cancelled(self, jobs: Iterable[Any], get: Callable[..., Any], cancel: Callable[..., Any]) -> list[str]:
+        """The names of those that had not ended; none of them runs any more."""
+        names = [job.name for job in jobs if _state(job) not in ENDED]
+        for name in names:
+            self._ended(name, get, cancel)
+        return names
 
     def _ended(self, name: str, get: Callable[..., Any], cancel: Callable[..., Any]) -> str:
         deadline = time.monotonic() + ENDED_WITHIN_S

@@ -67,6 +67,7 @@ def test_a_job_of_dataflow_predicts_what_this_machine_would_and_only_what_is_mis
     dataflow = DataflowRun(settings)
     report = dataflow.run(job(model, address, "far"), lambda _: None)
     assert (report.rows, report.predicted, report.unusable, report.parts) == (20, 20, 1, 3)
+    assert report.engine == "torch", "the workers' own, as they told it"
     assert report.reasons == {"'text' is blank; send at least one word": 1}
     far = read(files, f"{address}/far")
     assert [row["id"] for row in far] == list(range(20))

@@ -220,3 +220,15 @@ def test_slices_that_are_too_small_are_named_with_their_rows(read: Read, report:
     assert "Source radio 1: 1 row; Source radio 2: 2 rows;" in text
     assert "radio 20: 20 rows and 4 more slices." in text
     assert "Too few to be measured" not in read(evaluation_page(report)).text
+
+
+def test_what_answered_for_the_champion_is_named_and_so_is_why_another_engine_did(
+    report: EvaluationReport, comparison: Comparison, read: Read
+) -> None:
+    served = comparison.model_copy(update={"engine": "int8-u8s8"})
+    text = read(evaluation_page(report.model_copy(update={"comparison": served}))).text
+    assert "champion0001, answered by int8-u8s8" in text
+    assert "stands in" not in text
+    lost = comparison.model_copy(update={"stands_in": "its graphs are gone"})
+    text = read(evaluation_page(report.model_copy(update={"comparison": lost}))).text
+    assert "torch stands in The engine that serves the champion could not answer here: its graphs are gone." in text
