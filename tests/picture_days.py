@@ -21,7 +21,7 @@ from tests.tiny_images import IGNORED, LABELS, draw, png
 
 Photo = tuple[Pixels, Pixels]
 """A picture (H, W, 3), and its mask (H, W)."""
-NOISE = 60.0
+NOISE = 110.0
 """Standard deviation of a noisy picture's values, of 255."""
 LIGHT = 0.25
 """What is left of a dark picture's."""

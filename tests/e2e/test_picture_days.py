@@ -29,9 +29,9 @@ TASK: dict[str, Any] = {
     "kind": "image_segmentation",
     "labels": list(LABELS),
     "ignore_label": IGNORED,
-    "image_size": 64,
+    "image_size": 32,
     "batch_size": 8,
-    "epochs": 8,
+    "epochs": 4,
     "learning_rate": 3e-3,
     "schedule": "cosine",
     "evaluations_per_epoch": 1,
@@ -64,7 +64,7 @@ def test_a_degraded_stream_is_told_and_one_retraining_recovers(project: Project,
 
     noisy = camera.noisy(ASKED)
     noisy_quality = days.ask(noisy)
-    assert {"embedding", "predictions"} & moved(days.end(2, noisy))
+    assert "grain" in moved(days.end(2, noisy))
     usual, degraded = (taken(APART) for taken in (camera.usual, camera.degraded))
     before = scored(project, days, "degraded", degraded)
     assert before < scored(project, days, "usual", usual) - 0.1
