@@ -151,7 +151,8 @@ class Days(ABC, Generic[Row]):
     def apart(self, name: str, given: Sequence[Row]) -> Path:
         """Rows in a file of their own, as the source has them."""
         path = self.home / f"{name}{self.suffix}"
-        self.write(path, list(self._columns.values()), [self._dated(name, row, START) for row in given])
+        cells = [self._dated(f"{name}-{number}", row, START) for number, row in enumerate(given)]
+        self.write(path, list(self._columns.values()), cells)
         return path
 
     @property
