@@ -1,17 +1,17 @@
-"""Days of a model: news are asked of its endpoint, some join its rows, their labels come late, and each day ends with
-monitoring and with the training by schedule.
+"""Days of a model: its endpoint is asked, some of what it was asked joins its rows, and each day ends with monitoring
+and with the training by schedule. What a row is, subclasses say: `ArticleDays`, `PictureDays`.
 
-days.day(1, [("shares rose", "business"), …], joining=12)  ->  Day(accuracy=0.97, verdict=Verdict(…), night="rows …")
+days.day(1, [("shares rose", "business"), …], joining=12)  ->  Day(quality=0.97, verdict=Verdict(…), night="rows …")
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import httpx
 import yaml
@@ -23,32 +23,35 @@ from evergreen.requestlog.reading import FolderLog
 from tests.noted import rows
 from tests.waiting import wait_until
 
-Article = tuple[str, str]
-"""A text, and its label."""
 START = datetime(2026, 5, 1, tzinfo=UTC)
 """When the first rows arrive."""
 DAY = timedelta(minutes=3)
 """How long a day of requests is by the clock; a verdict is read within it, so that it is none of long ago."""
-NO_REQUEST = ["0" * 32, "nobody", START.isoformat()]
-"""A label of a request that no log has."""
 REPEATED, LATE = 5, 2
 """So many rows of the first day and of the last one come again each day; so many tell of a time long ago."""
+Row = TypeVar("Row")
+Answers = Sequence[Mapping[str, Any]]
+"""Predictions of an endpoint, one a row."""
 
 
 class Day(NamedTuple):
-    """How many of the day's answers were right, what monitoring said of them, and what the training by schedule did."""
+    """How good the day's answers were, what monitoring said of them, and what the training by schedule did."""
 
-    accuracy: float
+    quality: float
     verdict: Verdict
     night: str
 
 
 @dataclass
-class Days:
+class Days(ABC, Generic[Row]):
     """The life of a model on a local endpoint; `run` is `run.py` with these arguments, and what it prints.
 
-    `home` holds the rows, the labels and the configurations, `state` what the machine keeps of endpoints.
+    `home` holds the rows, the labels and the configurations, `state` what the machine keeps of endpoints. `content`
+    names the columns of a row beside its id and its times.
     """
+
+    content: ClassVar[tuple[str, str]]
+    suffix: ClassVar[str]
 
     home: Path
     state: Path
@@ -60,15 +63,36 @@ class Days:
     began: datetime = START
     """When the present day's first request came."""
     _arrived: list[list[Any]] = field(default_factory=list)
-    _unlabelled: list[tuple[str, str]] = field(default_factory=list)
+
+    @abstractmethod
+    def cells(self, row: Row) -> tuple[Any, Any]:
+        """What the columns of `content` hold."""
+
+    @abstractmethod
+    def write(self, path: Path, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
+        """A file of rows."""
+
+    @abstractmethod
+    def instance(self, row: Row) -> dict[str, str]:
+        """What the endpoint is asked of it."""
+
+    @abstractmethod
+    def quality(self, answers: Answers, asked: Sequence[Row]) -> float:
+        """How good answers are, from 0 to 1."""
+
+    def answered(self, traces: Sequence[str], asked: Sequence[Row]) -> None:
+        """Once the day's requests have these trace ids."""
+
+    def watching(self) -> dict[str, Any]:
+        """Further parameters of monitoring."""
+        return {}
 
     @property
     def config(self) -> Path:
         """Of the model, whose scheduled runs train for drift alone."""
-        columns = {"id": "id", "text": "text", "label": "label", "timestamp": "day", "arrived": "arrived"}
         given = {
             "model_name": self.model,
-            "source": {"kind": "files", "path": str(self._rows), "columns": columns},
+            "source": {"kind": "files", "path": str(self.home / "rows"), "columns": self._columns},
             "refresh": {
                 "data": "incremental",
                 "min_new_rows": 5,
@@ -83,26 +107,24 @@ class Days:
     @property
     def monitor(self) -> Path:
         """Of its monitoring."""
-        columns = {"trace_id": "trace_id", "label": "label", "arrived": "arrived"}
         given = {
             "model_name": self.model,
             "host": {"kind": "local_endpoint", "port": 0},
-            "labels": {"kind": "files", "path": str(self.home / "labels.csv"), "columns": columns},
+            **self.watching(),
             **self.monitoring,
         }
         return self._written("monitor", given, {"pipeline": "monitoring", "stacks": [self.stack]})
 
-    def first(self, articles: Sequence[Article]) -> str:
+    def first(self, arriving: Sequence[Row]) -> str:
         """The first model, which is trained on these."""
-        _append(self.home / "labels.csv", ["trace_id", "label", "arrived"], NO_REQUEST)
-        self._arrive(articles, 0)
+        self._arrive(arriving, 0)
         return self.night()
 
-    def day(self, number: int, articles: Sequence[Article], joining: int) -> Day:
-        """All of a day, whose first `joining` articles become rows."""
-        return Day(self.ask(articles), self.end(number, articles[:joining]), self.night())
+    def day(self, number: int, asked: Sequence[Row], joining: int) -> Day:
+        """All of a day, of which the first `joining` that are asked become rows."""
+        return Day(self.ask(asked), self.end(number, asked[:joining]), self.night())
 
-    def end(self, number: int, joining: Sequence[Article]) -> Verdict:
+    def end(self, number: int, joining: Sequence[Row]) -> Verdict:
         """What monitoring says of the day, once its rows arrived."""
         self._arrive(joining, number)
         stretch = f"{self.began.isoformat()}..{(self.began + DAY).isoformat()}"
@@ -113,24 +135,25 @@ class Days:
         """What the training by schedule prints."""
         return self.run("--config", self.config, "--scheduled")
 
-    def ask(self, articles: Sequence[Article]) -> float:
-        """How many answers of the endpoint are right. The labels of half of them come on the same day, of the others on
-        the next one.
-        """
+    def ask(self, asked: Sequence[Row]) -> float:
+        """How good the endpoint's answers are."""
         self.began, url = datetime.now(UTC), self.url
         with httpx.Client(trust_env=False, timeout=60) as client:
-            answers = [_answer(client, url, text) for text, _ in articles]
-        told = [(trace, label) for (trace, _), (_, label) in zip(answers, articles, strict=True)]
-        half = len(told) // 2
-        self._label([*self._unlabelled, *told[:half]])
-        self._unlabelled = told[half:]
-        wait_until(lambda: len(self.noted()) >= len(articles))
-        right = sum(answer == label for (_, answer), (_, label) in zip(answers, articles, strict=True))
-        return right / len(articles)
+            told = [_answer(client, url, self.instance(row)) for row in asked]
+        self.answered([trace for trace, _ in told], asked)
+        wait_until(lambda: len(self.noted()) >= len(asked))
+        return self.quality([answer for _, answer in told], asked)
 
     def noted(self) -> list[dict[str, Any]]:
         """Rows of the log of the present day."""
         return rows(FolderLog(self._files.requests), ResolvedWindow(start=self.began, end=self.began + DAY))
+
+    def apart(self, name: str, given: Sequence[Row]) -> Path:
+        """Rows in a file of their own, as the source has them."""
+        path = self.home / f"{name}{self.suffix}"
+        cells = [self._dated(f"{name}-{number}", row, START) for number, row in enumerate(given)]
+        self.write(path, list(self._columns.values()), cells)
+        return path
 
     @property
     def url(self) -> str:
@@ -144,24 +167,25 @@ class Days:
         return EndpointFiles(self.state / self.model)
 
     @property
-    def _rows(self) -> Path:
-        return self.home / "rows"
+    def _columns(self) -> dict[str, str]:
+        """Columns of the rows, in their order, by canonical name."""
+        content = {name: name for name in self.content}
+        return {"id": "id", **content, "timestamp": "day", "arrived": "arrived"}
 
-    def _arrive(self, articles: Sequence[Article], day: int) -> None:
+    def _arrive(self, arriving: Sequence[Row], day: int) -> None:
         """The rows of a day in a file of its own; the last of them tell of a time long ago, and some come again."""
-        self._rows.mkdir(exist_ok=True)
+        (self.home / "rows").mkdir(exist_ok=True)
         new = []
-        for number, (text, label) in enumerate(articles):
+        for number, row in enumerate(arriving):
             arrived = START + timedelta(days=day, seconds=number)
-            told = arrived - timedelta(days=30) if day and number >= len(articles) - LATE else arrived
-            new.append([f"{day}-{number}", text, label, told.date().isoformat(), arrived.isoformat()])
+            late = timedelta(days=30) if day and number >= len(arriving) - LATE else timedelta()
+            new.append(self._dated(f"{day}-{number}", row, arrived, late))
         known = self._arrived[:REPEATED] + self._arrived[-REPEATED:]
-        _append(self._rows / f"{day:02}.csv", ["id", "text", "label", "day", "arrived"], *known, *new)
+        self.write(self.home / "rows" / f"{day:02}{self.suffix}", list(self._columns.values()), [*known, *new])
         self._arrived += new
 
-    def _label(self, told: Iterable[tuple[str, str]]) -> None:
-        now = datetime.now(UTC).isoformat()
-        _append(self.home / "labels.csv", [], *([trace, label, now] for trace, label in told))
+    def _dated(self, name: str, row: Row, arrived: datetime, late: timedelta = timedelta()) -> list[Any]:
+        return [name, *self.cells(row), (arrived - late).date().isoformat(), arrived.isoformat()]
 
     def _written(self, name: str, parameters: Mapping[str, Any], extra: Mapping[str, Any]) -> Path:
         path = self.home / f"{name}.yaml"
@@ -176,12 +200,7 @@ def new_rows(*joined: int) -> int:
     return sum(joined) + REPEATED * (len(joined) - 1)
 
 
-def _answer(client: httpx.Client, url: str, text: str) -> tuple[str, str]:
-    """The trace id of an answer, and the label that it gives."""
-    answered = client.post(url, json={"instances": [{"text": text}]}).raise_for_status().json()
-    return answered["metadata"]["trace_id"], answered["predictions"][0]["label"]
-
-
-def _append(path: Path, header: Sequence[str], *told: Sequence[Any]) -> None:
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *told] if header else told)
+def _answer(client: httpx.Client, url: str, instance: Mapping[str, str]) -> tuple[str, Mapping[str, Any]]:
+    """The trace id of an answer, and its prediction."""
+    answered = client.post(url, json={"instances": [instance]}).raise_for_status().json()
+    return answered["metadata"]["trace_id"], answered["predictions"][0]

@@ -15,7 +15,8 @@ from typing import Any
 
 from commands.parser import main
 from tests import tiny_text
-from tests.days import Article, Day, Days
+from tests.article_days import Article, ArticleDays
+from tests.days import Day
 
 ASKED, JOINING = 120, 10
 PARAMETERS: dict[str, Any] = {
@@ -61,7 +62,7 @@ def run(*arguments: object) -> str:
 def live(folder: Path, state: Path) -> Iterator[Day | str]:
     """What the first training prints, and then each day."""
     encoder = str(tiny_text.write_encoder(folder / "encoder"))
-    days = Days(folder, state, run, {**PARAMETERS, "task": {**TASK, "encoder": encoder}}, MONITORING)
+    days = ArticleDays(folder, state, run, {**PARAMETERS, "task": {**TASK, "encoder": encoder}}, MONITORING)
     yield days.first(articles(300, 0))
     yield days.day(1, articles(ASKED, 1), JOINING)
     yield days.day(2, articles(ASKED, 2, moved=True), ASKED)

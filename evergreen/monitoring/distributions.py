@@ -74,6 +74,14 @@ class Distributions:
                 self._numbers[name].add(values)
         _counted(self.classes, batch)
 
+    def only_class(self) -> str | None:
+        """The class that every answer of the window names; None: there are several, or none, or the reference's answers
+        name no other either, as of pictures that show mostly background.
+        """
+        if len(self.classes) != 1 or self.classes.keys() == self._known.keys():
+            return None
+        return next(iter(self.classes))
+
     def shown(self) -> tuple[Distribution, ...]:
         """Classes first; what the window has no number of is left out."""
         drawn = tuple(histogram.shown(name) for name, histogram in self._numbers.items() if histogram.window.any())
@@ -112,8 +120,3 @@ def _counted(counts: dict[str, int], batch: pa.RecordBatch) -> dict[str, int]:
 
 def _shares(counts: npt.NDArray[np.int64]) -> tuple[float, ...]:
     return tuple(float(share) for share in counts / max(int(counts.sum()), 1))
-
-
-def only_class(counts: Mapping[str, int]) -> str | None:
-    """The class that every answer names; None: there are several, or none."""
-    return next(iter(counts)) if len(counts) == 1 else None

@@ -19,7 +19,7 @@ from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
-from evergreen.monitoring.distributions import Distributions, only_class
+from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
 from evergreen.monitoring.labels import join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
@@ -66,7 +66,7 @@ def watch(watched: Watched, rules: DriftRules) -> Verdict:
     verdict = _verdict(watched, compared, tuple(_told(watched, reference, compared)))
     if not compared.rows:
         return verdict
-    if label := _single(distributions.classes, watched):
+    if len(watched.labels) > 1 and (label := distributions.only_class()):
         verdict = verdict.model_copy(update={"notes": (*verdict.notes, f"every answer of the window is '{label}'")})
     examples = examples_of(reference, watched.rows) if verdict.drifted else ()
     return verdict.model_copy(update={"distributions": distributions.shown(), "examples": examples})
@@ -135,7 +135,3 @@ def _of_log(rows: RowsOf) -> Iterator[str]:
         yield f"rows of other versions are left out: {named}"
     if rows.skipped:
         yield f"{rows.skipped:,} lines or files of the log were damaged, and are left out"
-
-
-def _single(classes: dict[str, int], watched: Watched) -> str | None:
-    return only_class(classes) if len(watched.labels) > 1 else None

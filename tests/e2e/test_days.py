@@ -6,9 +6,7 @@ day on many do, and culture has them. Three days of a tiny model are in `tests/i
 
 from __future__ import annotations
 
-import json
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +14,10 @@ import pytest
 from evergreen.core.deployment import Deployment
 from evergreen.core.expected import expected_of
 from evergreen.core.report import EvaluationReport
-from tests.days import Article, Day, Days, new_rows
+from tests.article_days import Article, ArticleDays
+from tests.days import Day, new_rows
 from tests.e2e.crowd import Crowd
+from tests.e2e.lived import champion_of, newest, runs_of, trained_rows
 from tests.e2e.project import FEW, Project
 from tests.integration.bbc import bbc_rows
 from tests.webhooks import Webhook, listening
@@ -76,22 +76,22 @@ class News:
 
 def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     news = News()
-    days = Days(
+    days = ArticleDays(
         project.home, project.zenml / "evergreen", lambda *told: project.run(*told).stdout, PARAMETERS, MONITORING
     )
     with listening() as webhook:
         monkeypatch.setenv("NEWS_WEBHOOK", webhook.url)
         assert "new to a first model" in days.first(news.usual(FIRST_ROWS))
-        first = champion_of(project, days)
+        first = champion_of(project, days.config)
         for number in range(1, 6):
             day = days.day(number, news.usual(QUIET_ROWS), JOINING)
             assert_quiet(day, QUIET_ROWS, f"{new_rows(*[JOINING] * number)} new to champion {first}")
-            assert day.accuracy > 0.9
+            assert day.quality > 0.9
         assert webhook.messages == []
 
         moved = the_sixth_day(days, news.of(MOVED_ROWS, 0.5, "culture"))
         assert_told(moved, webhook)
-        second = champion_of(project, days)
+        second = champion_of(project, days.config)
         assert second != first
         assert_recovering(project, first, second)
         told = len(webhook.messages)
@@ -99,7 +99,7 @@ def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeyp
         for number in range(7, 11):
             day = days.day(number, news.of(LATER_ROWS, 0.4, "culture"), JOINING)
             assert_quiet(day, LATER_ROWS, f"{new_rows(*[JOINING] * (number - 6))} new to champion {second}")
-            assert day.accuracy > max(0.85, moved.accuracy + 0.2)
+            assert day.quality > max(0.85, moved.quality + 0.2)
         assert len(webhook.messages) == told
     assert_one_retraining(project, days.model)
     chain = project.status(days.config)["chain"]
@@ -108,14 +108,14 @@ def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeyp
     assert (chain["recovery"]["version"], chain["recovery"]["says"]) == (second, "quiet")
 
 
-def the_sixth_day(days: Days, articles: list[Article]) -> Day:
+def the_sixth_day(days: ArticleDays, articles: list[Article]) -> Day:
     """Its clients go on asking while a newcomer is trained and rolled out; none of them fails."""
-    accuracy = days.ask(articles)
+    quality = days.ask(articles)
     verdict = days.end(6, articles)
     with Crowd(days.url, [text for text, _ in articles], pause_s=0.3) as crowd:
         night = days.night()
     assert crowd.failed() == {}
-    return Day(accuracy, verdict, night)
+    return Day(quality, verdict, night)
 
 
 def assert_quiet(day: Day, asked: int, new: str) -> None:
@@ -129,7 +129,7 @@ def assert_quiet(day: Day, asked: int, new: str) -> None:
 
 def assert_told(day: Day, webhook: Webhook) -> None:
     """The shift is told on its day: by requests alone, by labels that came early, and to a webhook."""
-    assert day.accuracy < 0.7
+    assert day.quality < 0.7
     assert day.verdict.drifted
     assert {"predictions", "embedding"} & {one.evidence for one in day.verdict.alarms}
     assert day.verdict.below == ("accuracy",)
@@ -151,24 +151,9 @@ def assert_recovering(project: Project, first: str, second: str) -> None:
 
 def assert_one_retraining(project: Project, model: str) -> None:
     """Beside the first model; every run is a success, and each row was trained on once."""
-    printed = project.python("-m", "tests.e2e.nights_told", model, "--rows").stdout
-    runs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    runs = runs_of(project, model)
     assert {run["status"] for run in runs} == {"completed"}
     assert len(runs) == 11 + 10
-    trained = [run["rows"] for run in runs if run["steps"].get("train") == "completed"]
+    trained = trained_rows(runs)
     assert [len(rows) for rows in trained] == [FIRST_ROWS, 5 * JOINING + MOVED_ROWS]
     assert len({*trained[0], *trained[1]}) == FIRST_ROWS + 5 * JOINING + MOVED_ROWS
-
-
-def champion_of(project: Project, days: Days) -> str:
-    """The version that has all the traffic."""
-    status = project.status(days.config)
-    version = str(status["champion"]["version"])
-    assert status["endpoint"]["traffic"][version] == 100
-    return version
-
-
-def newest(project: Project, result: str) -> bytes:
-    """What the artifact store holds of a step's newest result that is a value."""
-    kept = project.zenml.glob(f"local_stores/*/{result}/**/data_v2.json")
-    return Path(max(kept, key=lambda path: path.stat().st_mtime)).read_bytes()

@@ -37,5 +37,5 @@ def test_the_world_moves_on_the_second_of_three_days_and_one_retraining_recovers
     assert after.verdict.version != moved.verdict.version
     assert not after.verdict.drifted, after.verdict.words
     assert NOT_BY_ROWS in after.night
-    assert moved.accuracy < quiet.accuracy - 0.2
-    assert after.accuracy > moved.accuracy + 0.2
+    assert moved.quality < quiet.quality - 0.2
+    assert after.quality > moved.quality + 0.2

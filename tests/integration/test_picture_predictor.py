@@ -67,14 +67,13 @@ def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
     assert (second["width"], second["height"]) == (45, 33)
 
 
-def test_a_log_keeps_size_brightness_and_colour_of_a_picture_and_the_shares_of_its_classes() -> None:
+def test_a_log_keeps_size_light_and_grain_of_a_picture_and_the_shares_of_its_classes() -> None:
     loaded = predictor()
     batch = loaded.decode([instance_of(encode_png(halves()))])
     (noted,) = loaded.observe(batch, loaded.predict(batch))
     brightness = (20 / 3 + 230 * 2 / 3) / 255
-    assert noted.features == pytest.approx(
-        {"width": 90, "height": 60, **dict.fromkeys(("brightness", "red", "green", "blue"), brightness)}
-    )
+    light = dict.fromkeys(("brightness", "red", "green", "blue"), brightness)
+    assert noted.features == pytest.approx({"width": 90, "height": 60, **light, "grain": (230 - 20) / 255 / 89})
     assert noted.prediction == "light"
     assert noted.score == noted.probabilities[1] == pytest.approx(2 / 3, abs=0.03)
 

@@ -12,6 +12,10 @@ import numpy.typing as npt
 from evergreen.core.observation import Observation
 from evergreen.data.pictures import Pixels
 
+LARGEST_BYTE = 255.0
+GRAIN_ROWS = 256
+"""Of a picture, evenly spread, are looked at for its grain: that of a large one costs milliseconds."""
+
 
 @dataclass(frozen=True)
 class PictureOutputs:
@@ -59,8 +63,15 @@ def observations(pictures: Sequence[Pixels], outputs: PictureOutputs, labels: tu
 
 
 def _features(picture: Pixels) -> dict[str, float]:
-    """Size in pixels, mean brightness, mean of each colour: 0 to 1."""
-    red, green, blue = (picture.reshape(-1, 3).mean(axis=0) / 255.0).tolist()
+    """Size in pixels; mean brightness, mean of each colour and grain: 0 to 1."""
+    red, green, blue = (picture.reshape(-1, 3).mean(axis=0) / LARGEST_BYTE).tolist()
     height, width = picture.shape[:2]
-    colours: dict[str, Any] = {"red": red, "green": green, "blue": blue}
-    return {"width": float(width), "height": float(height), "brightness": (red + green + blue) / 3, **colours}
+    light: dict[str, Any] = {"brightness": (red + green + blue) / 3, "red": red, "green": green, "blue": blue}
+    return {"width": float(width), "height": float(height), **light, "grain": _grain(picture)}
+
+
+def _grain(picture: Pixels) -> float:
+    """What neighbours in a row differ by on average: noise adds to it, blur takes from it, and the light may stay."""
+    rows = picture[:: -(-len(picture) // GRAIN_ROWS)].astype(np.int16)
+    apart = np.abs(np.diff(rows, axis=1))
+    return float(apart.mean()) / LARGEST_BYTE if apart.size else 0.0

@@ -206,7 +206,7 @@ class ImagePredictor:
         return [self._prediction(mask) for mask in outputs]
 
     def observe(self, batch: Sequence[Pixels], outputs: PictureOutputs) -> list[Observation]:
-        """Size, brightness and colour, and the classes' shares."""
+        """Size, light and grain, and the classes' shares."""
         return observations(batch, outputs, self._labels)
 
     def _picture(self, index: int, instance: object) -> Pixels:

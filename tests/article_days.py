@@ -1,0 +1,75 @@
+"""Days of a model of articles, whose labels come late."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.days import START, Answers, Days
+
+Article = tuple[str, str]
+"""A text, and its label."""
+LABELS = ("trace_id", "label", "arrived")
+NO_REQUEST = ["0" * 32, "nobody", START.isoformat()]
+"""A label of a request that no log has."""
+
+
+@dataclass
+class ArticleDays(Days[Article]):
+    """The labels of half of a day's requests come on the same day, of the others on the next one."""
+
+    content: ClassVar[tuple[str, str]] = ("text", "label")
+    suffix: ClassVar[str] = ".csv"
+
+    _unlabelled: list[tuple[str, str]] = field(default_factory=list)
+
+    def cells(self, row: Article) -> tuple[str, str]:
+        """Text and label."""
+        return row
+
+    def write(self, path: Path, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
+        """Delimited text."""
+        _append(path, [columns, *cells])
+
+    def instance(self, row: Article) -> dict[str, str]:
+        """The text."""
+        return {"text": row[0]}
+
+    def quality(self, answers: Answers, asked: Sequence[Article]) -> float:
+        """The share of answers that are right."""
+        right = [answer["label"] == label for answer, (_, label) in zip(answers, asked, strict=True)]
+        return right.count(True) / len(right)
+
+    def first(self, arriving: Sequence[Article]) -> str:
+        """The first model; a label is there already, so that there is a file of them."""
+        _append(self._labels, [LABELS, NO_REQUEST])
+        return super().first(arriving)
+
+    def answered(self, traces: Sequence[str], asked: Sequence[Article]) -> None:
+        """Labels come."""
+        told = [(trace, label) for trace, (_, label) in zip(traces, asked, strict=True)]
+        half = len(told) // 2
+        self._label([*self._unlabelled, *told[:half]])
+        self._unlabelled = told[half:]
+
+    def watching(self) -> dict[str, Any]:
+        """Where the labels come."""
+        columns = {name: name for name in LABELS}
+        return {"labels": {"kind": "files", "path": str(self._labels), "columns": columns}}
+
+    @property
+    def _labels(self) -> Path:
+        return self.home / "labels.csv"
+
+    def _label(self, told: Iterable[tuple[str, str]]) -> None:
+        now = datetime.now(UTC).isoformat()
+        _append(self._labels, [[trace, label, now] for trace, label in told])
+
+
+def _append(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
