@@ -251,9 +251,12 @@ def test_what_waits_is_divided_among_the_cores() -> None:
 
 def test_no_more_than_four_batches_are_predicted_at_once_on_many_cores() -> None:
     async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked(str(number)) for number in range(9)]
-        for _number in range(4):
+        tasks = []
+        for number in range(4):
+            tasks.append(asked(str(number)))
             await gated.at_work()
+        tasks += [asked(str(number)) for number in range(4, 9)]
+        await decoded(queue, gated, 9)
         await asyncio.sleep(0.02)
         assert len(gated.threads) == 4
         gated.let(9)
@@ -331,12 +334,12 @@ def test_pictures_that_were_drained_and_came_too_late_count_no_longer(monkeypatc
     async def late(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         running = asked("running")
         await gated.at_work()
-        first, hurried = asked("first"), asked("hurried", time_left_s=0.1)
+        first, hurried = asked("first"), asked("hurried", time_left_s=1.0)
         await decoded(queue, gated, 3)
         gated.let(1)
         await running
         await gated.at_work()  # on the first; the hurried one is in the batch behind it
-        await asyncio.sleep(0.12)
+        await asyncio.sleep(1.05)
         gated.let(1)
         await first
         with pytest.raises(TooLateError):
