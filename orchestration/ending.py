@@ -55,8 +55,7 @@ def end(model: str, run: PipelineRunResponse) -> Stopped:
             "itself, or in Google's console"
         )
     ended = _end_process(model, run.name) if is_local(run) else _end_jobs(run)
-    steps = Client().get_pipeline_run(run.id).steps.values()
-    elsewhere = end_elsewhere(str(run.id), [step.config.parameters for step in steps])
+    elsewhere = end_elsewhere(str(run.id), [step.config.parameters for step in run.steps.values()])
     return Stopped(run=run.name, status=_settle(run), ended=", ".join([ended, *elsewhere]))
 
 
