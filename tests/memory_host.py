@@ -34,6 +34,7 @@ class MemoryHostSettings(HostSettings):
 
 class MemoryHost:
     max_request_bytes = 1000
+    lone_slowdown = 0.0
 
     def __init__(self, settings: MemoryHostSettings) -> None:
         self._name = settings.name
