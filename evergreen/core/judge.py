@@ -51,7 +51,7 @@ class Expected(Frozen):
     each class. A class that the newcomer does not know is left out of `shares`, for it must vanish.
 
     `lone_slowdown` is the host's (`Host.lone_slowdown`): it is tolerated, too, while the newcomer has much less of the
-    traffic than the champion.
+    traffic than the champion, and a third of it at any share.
     """
 
     shift: Share = 0.0

@@ -26,6 +26,8 @@ LEAST_SHARE = 0.01
 """Classes that the champion answers more rarely than this are too rare to be missed."""
 LONE = 0.4
 """With less of a minute's requests than this a newcomer works under other conditions than the champion."""
+EVEN = 1 / 3
+"""Of what a small share may cost on a machine that both share, this may be chance of its processes at any share."""
 ROUNDING = 1e-9
 
 
@@ -77,11 +79,13 @@ class Latency:
 
     In each minute the newcomer's latencies, made faster by what is tolerated, are put among the champion's. Of the
     slowest twentieth of all (at least the slowest request) each should have the share of its requests. In a minute in
-    which the newcomer had less than LONE of the requests, being slower by `alone` on top of that is no harm either.
+    which the newcomer had less than LONE of the requests, being slower by `alone` on top of that is no harm either, in
+    others by EVEN of it.
     """
 
     def __init__(self, tolerated: float, alone: float = 0.0) -> None:
         self.buckets, self.alone = _buckets(tolerated), _buckets(alone)
+        self.even = ceil(EVEN * self.alone)
 
     def log_evidence(self, traffic: Traffic) -> Floats:
         """Against `the newcomer is at most so much slower`.
@@ -92,25 +96,28 @@ class Latency:
         tails, lone = tails_of(traffic), self._lone(traffic)
         if not self.alone:
             return log_evidence(slow(tails, self.buckets))
-        parts = [slow(tails, self.buckets + self.alone).within(lone), slow(tails, self.buckets).within(~lone)]
+        parts = [
+            slow(tails, self.buckets + self.alone).within(lone),
+            slow(tails, self.buckets + self.even).within(~lone),
+        ]
         return log_mean(np.stack([log_evidence(part) for part in parts], axis=-1))
 
     def effect(self, traffic: Traffic, alpha: float) -> Effect:
-        """By what share the newcomer's 95th percentile is longer, in steps of 5 %, in minutes of like shares; than
-        `alone` explains, where there are none.
+        """By what share the newcomer's 95th percentile is longer, in steps of 5 %, than sharing a machine explains:
+        in minutes of like shares, or of a small one where there are no others.
         """
         tails, needed, lone = tails_of(traffic), -log(alpha), self._lone(traffic)
-        alone, counted = (self.alone, lone) if lone.all() else (0, ~lone)
+        shared, counted = (self.alone, lone) if lone.all() else (self.even, ~lone)
 
         def against(buckets: int) -> Counts:
-            return slow(tails, buckets + alone).within(counted)
+            return slow(tails, buckets + shared).within(counted)
 
         even = _first(lambda buckets: against(buckets).difference <= 0)
         faster = _first(lambda buckets: against(buckets).difference < 0)
         value = (even + faster - 1) / 2
         low = _first(lambda buckets: evidence_against(against(buckets), HIGHER)() < needed) - 1
         high = _first(lambda buckets: evidence_against(against(buckets), LOWER)() >= needed)
-        besides = f" and the {_slower(alone):.0%} that its small share may cost here" if alone else ""
+        besides = f" and the {_slower(shared):.0%} that sharing a machine may cost" if shared else ""
         message = (
             f"the newcomer's 95th percentile of latency is {_slower(value):+.0%} against the champion's in the same "
             f"minutes{besides} (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "

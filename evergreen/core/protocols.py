@@ -423,7 +423,7 @@ class Host(Protocol):
     @property
     def lone_slowdown(self) -> float:
         """By what share a version's 95th percentile of latency may be longer for no other reason than that it has much
-        less of the traffic than the other; 0 where each version has machines of its own.
+        less of the traffic than the other; a third of it is chance at any share. 0 where each has machines of its own.
         """
 
     def open(self, model: str, state_dir: Path) -> Endpoint:
