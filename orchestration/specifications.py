@@ -33,7 +33,7 @@ def removing_specifications() -> Iterator[None]:
     from zenml.integrations.gcp.orchestrators import VertexOrchestrator
 
     place = Path(get_global_config_directory(), "vertex")
-    for folder in place.glob(f"{_PREFIX}*"):
+    for folder in place.glob(f"{_PREFIX}[0-9]*"):
         if not psutil.pid_exists(int(folder.name.removeprefix(_PREFIX))):
             shutil.rmtree(folder, ignore_errors=True)
     own = place / f"{_PREFIX}{os.getpid()}"

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.engines import KEPT_INPUTS_NAME
+from evergreen.core.errors import EvergreenError
+from evergreen.core.members import host_of
+from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay
+from evergreen.core.rollout import Release
 from orchestration import judging
 
 CHAMPION = "b2"
@@ -26,6 +31,25 @@ class Log:
         import pyarrow as pa
 
         return [pa.record_batch({"version": [CHAMPION] * len(self._inputs), "input": pa.array(self._inputs, "string")})]
+
+
+def test_a_ramp_is_judged_by_what_the_host_says_of_small_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {version: SimpleNamespace(version=version, report="gone") for version in ("b2", "c3")}
+    state: Any = SimpleNamespace(named=lambda _: versions["b2"], find=versions.get)
+    release = Release("news", "c3", lambda: tmp_path, [{"text": "goal"}], Ramp(shares=(25, 50)), "b2")
+
+    def gone(*_: object) -> None:
+        raise EvergreenError("the report is gone")
+
+    monkeypatch.setattr(judging, "load_artifact", gone)
+    monkeypatch.setattr(judging, "state_directory", lambda: tmp_path)
+    settings = LocalHostSettings(port=0)
+    found, left = judging.judged(release, settings, state)
+    assert left is None
+    assert found.judging is not None
+    assert found.judging.expected.lone_slowdown == host_of(settings).lone_slowdown > 0
 
 
 def replayed(*inputs: str | None) -> Replay:
