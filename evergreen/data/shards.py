@@ -147,7 +147,8 @@ def split_batches(
                     yield batch
                 else:
                     low, high = np.searchsorted(chosen, (first, end))
-                    yield batch.take(pa.array(chosen[low:high] - first))
+                    if low < high:
+                        yield batch.take(pa.array(chosen[low:high] - first))
                 first = end
 
 

@@ -8,28 +8,24 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 import numpy as np
 
-from evergreen.core.admission import Admission, Trial
-from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.admission import Trial
+from evergreen.core.artifacts import SplitName, TrainedModel
 from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine, ServedEngines
 from evergreen.core.errors import InputError
-from evergreen.core.metric import Metric
-from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
+from evergreen.evaluation.engine_comparison import EngineComparison
 from evergreen.evaluation.evaluator import WARM_UP, A, B, Evaluator, Loaded, Stopwatch, every
-from evergreen.evaluation.measure import Counts
-from evergreen.evaluation.resampling import interval
 
 ASKED = 24
 """Instances that each engine answers, one after the other, in turn with the others."""
 GAIN = 1.1
 """How much faster int8 must be than float32 to be worth its other answers; timing alone decides nothing below it."""
-SEED = 0
 _STATUS = Path("/proc/self/statm")
 _log = logging.getLogger(__name__)
 
@@ -142,7 +138,7 @@ def _judged(asked: Mapping[str, _Asked[B, A]], evaluator: Evaluator[B, A], trial
         FP32: asked[FP32].measured(FP32, admitted=True, reason="its answers are torch's, checked when it was exported"),
     }
     worth = asked[FP32].median_ms / GAIN
-    comparison = _Comparison(evaluator, asked[FP32].loaded, trial.admission)
+    comparison = EngineComparison(evaluator, asked[FP32].loaded, trial.admission)
     admitted: str | None = None
     for name in _by_speed({name: engine.median_ms for name, engine in asked.items() if name not in judged}):
         engine = asked[name]
@@ -157,72 +153,6 @@ def _judged(asked: Mapping[str, _Asked[B, A]], evaluator: Evaluator[B, A], trial
             judged[name] = engine.measured(name, **verdict._asdict())
             admitted = name if verdict.admitted else None
     return {name: judged[name] for name in asked}
-
-
-class _Verdict(NamedTuple):
-    """Whether an engine may answer for float32."""
-
-    admitted: bool
-    reason: str
-    compared: int
-    disagreement: Metric
-    loss: Metric
-
-
-class _Comparison(Generic[B, A]):
-    """Compares engines with float32; what float32 counts on the test rows is counted once."""
-
-    def __init__(self, evaluator: Evaluator[B, A], full: Loaded[B, A], admission: Admission) -> None:
-        self._evaluator, self._full, self._admission = evaluator, full, admission
-
-    def judge(self, other: Loaded[B, A]) -> _Verdict:
-        """The verdict after one look, or two."""
-        admission, splits = self._admission, self._evaluator.splits
-        shares, loss = self._on_test(other)
-        shares = np.concatenate([shares, *self._shares(other, SplitName.VALIDATION, None)])
-        measured = disagreement(shares)
-        open_yet = measured.high > admission.max_disagreement >= measured.low and loss.high > admission.max_loss
-        if open_yet and admission.max_train_rows:
-            chosen = _sample(splits, admission.max_train_rows)
-            shares = np.concatenate([shares, *self._shares(other, SplitName.TRAIN, chosen)])
-            measured = disagreement(shares)
-        return _verdict(measured, loss, len(shares), admission)
-
-    def _on_test(self, other: Loaded[B, A]) -> tuple[Shares, Metric]:
-        """What of each test row is answered otherwise, and what the primary metric loses by that."""
-        evaluator = self._evaluator
-        shares: list[Shares] = []
-        ours: list[Counts] = []
-        theirs: list[Counts] = []
-        for batch in evaluator.rows(()):
-            full, quick = self._full.answer(batch), other.answer(batch)
-            shares.append(evaluator.otherwise(full, quick))
-            ours.append(evaluator.counts(batch, quick))
-            theirs.append(evaluator.counts(batch, full))
-        measure, spec = evaluator.measure, evaluator.measure.metrics[0]
-        scored = measure.score(np.concatenate(ours), [np.concatenate(theirs)])
-        difference = interval(scored.baselines[0].differences[spec.name])
-        if not spec.higher:
-            return np.concatenate(shares), difference
-        return np.concatenate(shares), Metric(value=-difference.value, low=-difference.high, high=-difference.low)
-
-    def _shares(self, other: Loaded[B, A], split: str, chosen: Any) -> Iterator[Shares]:
-        for batch in self._evaluator.inputs(split, chosen):
-            yield self._evaluator.otherwise(self._full.answer(batch), other.answer(batch))
-
-
-def _verdict(measured: Metric, loss: Metric, rows: int, admission: Admission) -> _Verdict:
-    most = admission.max_disagreement
-    if measured.high <= most:
-        return _Verdict(True, f"certainly disagrees on at most {most:.1%} of the rows", rows, measured, loss)
-    if loss.high <= admission.max_loss:
-        return _Verdict(True, f"certainly loses at most {admission.max_loss:.3f}", rows, measured, loss)
-    reason = f"may disagree on {measured.high:.1%} of the rows, allowed are {most:.1%}"
-    if measured.value <= most:
-        needed = rows_to_decide(measured.value, most)
-        few = f"about {needed:,} rows would decide" if needed else "no number of rows would decide"
-        reason += f"; {rows:,} rows are too few, {few}"
-    return _Verdict(False, reason, rows, measured, loss)
 
 
 def _by_speed(medians_ms: Mapping[str, float]) -> list[str]:
@@ -281,9 +211,3 @@ def _resident() -> int:
         return int(_STATUS.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
-
-
-def _sample(splits: Splits, most: int) -> Any:
-    """Numbers of training rows in ascending order; None: all."""
-    rows = splits.manifest.rows[SplitName.TRAIN]
-    return None if rows <= most else np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))

@@ -225,7 +225,7 @@ def test_int8_is_compared_with_float32_and_admitted_or_kept_out_with_the_reason(
     admitted = [one for one in eased.choice.variants if one.name.startswith("int8") and one.admitted]
     assert len(admitted) == 1  # the fastest; the others are slower, and need no comparison
     assert admitted[0].disagreement is not None
-    assert admitted[0].compared == 36 + 24
+    assert admitted[0].compared == 36  # the test rows decide already
     without = evaluated(TASK, model, None, splits, Trial(engines, Admission(int8=False), "avx2")).section(EngineTable)
     assert without is not None
     assert [one.name for one in without.choice.variants] == ["torch", FP32]

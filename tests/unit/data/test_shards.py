@@ -117,6 +117,7 @@ def test_chosen_rows_of_a_split_are_read_and_no_others(chosen: set[int], at_once
         splits = train_split(tmp_path, 45)
     assert len(splits.shards("train")) == 3
     batches = list(split_batches(splits, "train", ("id",), at_once, np.array(sorted(chosen), dtype=np.int64)))
+    assert all(batch.num_rows for batch in batches)
     assert [name for batch in batches for name in batch["id"].to_pylist()] == [str(row) for row in sorted(chosen)]
     assert all(batch.schema.names == ["id"] for batch in batches)
     whole = list(split_batches(splits, "train", ("id",), at_once))
