@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from evergreen.core.base import Frozen
-from evergreen.core.judge import Judgement
+from evergreen.core.judge.settings import Judgement
 from evergreen.core.shadow import ShadowReport
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.simulated_ramps import ANSWERS, CLASSES, Fault, simulated_ramp
-from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute
-from evergreen.core.judge import Expected, Judge, Judgement, Mode, Ruling
-from evergreen.core.judge_rules import Collapse, Latency
-from evergreen.core.judgement import judge
-from evergreen.core.traffic import traffic_of
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, Arm, Minute
+from evergreen.core.judge.judgement import judge
+from evergreen.core.judge.rules import Collapse, Latency
+from evergreen.core.judge.settings import Expected, Judge, Judgement, Mode, Ruling
+from evergreen.core.judge.traffic import traffic_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EXPECTED = Expected(shares=dict(zip(CLASSES, ANSWERS, strict=True)))

@@ -9,8 +9,8 @@ import pytest
 
 from evergreen.core.climb import Climb
 from evergreen.core.deployment import Deployment, Transition
-from evergreen.core.evidence import Minute
-from evergreen.core.judge import Judge, Ruling
+from evergreen.core.judge.evidence import Minute
+from evergreen.core.judge.settings import Judge, Ruling
 from evergreen.core.judging import Held, Judging, Step, next_step, settled
 from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay

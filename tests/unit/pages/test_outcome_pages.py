@@ -9,7 +9,7 @@ import pytest
 
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
-from evergreen.core.judge import Ruling
+from evergreen.core.judge.settings import Ruling
 from evergreen.core.publication import Publication
 from evergreen.core.shadow import Latency, ShadowReport
 from evergreen.pages.curl import curl_command

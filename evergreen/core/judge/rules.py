@@ -12,9 +12,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.evidence import LATENCY_GROWTH
-from evergreen.core.sequential import HIGHER, LOWER, Counts, Floats, bounds, evidence_against, log_evidence, log_mean
-from evergreen.core.traffic import BOTH, Traffic, counts
+from evergreen.core.judge.evidence import LATENCY_GROWTH
+from evergreen.core.judge.sequential import (
+    HIGHER,
+    LOWER,
+    Counts,
+    Floats,
+    bounds,
+    evidence_against,
+    log_evidence,
+    log_mean,
+)
+from evergreen.core.judge.traffic import BOTH, Traffic, counts
 
 SLOWEST = 0.05
 """The slowest twentieth is what lies beyond the 95th percentile."""

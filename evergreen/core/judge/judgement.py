@@ -10,11 +10,11 @@ from math import exp, log
 
 import numpy as np
 
-from evergreen.core.evidence import Minute
-from evergreen.core.judge import Expected, Judge, Judgement, Mode, RuleFinding, Ruling
-from evergreen.core.judge_rules import Collapse, Errors, Latency, Rule
-from evergreen.core.sequential import Floats
-from evergreen.core.traffic import traffic_of
+from evergreen.core.judge.evidence import Minute
+from evergreen.core.judge.rules import Collapse, Errors, Latency, Rule
+from evergreen.core.judge.sequential import Floats
+from evergreen.core.judge.settings import Expected, Judge, Judgement, Mode, RuleFinding, Ruling
+from evergreen.core.judge.traffic import traffic_of
 
 WORST_FIRST = (Ruling.ROLL_BACK, Ruling.HOLD, Ruling.INCONCLUSIVE, Ruling.GO_ON)
 
