@@ -190,8 +190,8 @@ class Collapse:
         gained = more_often(traffic)
         value, (low, high) = gained.difference, bounds(gained, alpha)
         message = (
-            f"{value:.1%} of the newcomer's answers are of other classes than the champion's in the same minutes "
-            f"(certainly between {max(low, 0.0):.1%} and {max(high, 0.0):.1%}), tolerated {self.tolerated:.1%}"
+            f"{max(value, 0.0):.1%} of the newcomer's answers are of other classes than the champion's in the same "
+            f"minutes (certainly between {max(low, 0.0):.1%} and {max(high, 0.0):.1%}), tolerated {self.tolerated:.1%}"
         )
         return Effect(value, low, high, message + self._missing(traffic, alpha))
 

@@ -266,6 +266,15 @@ def test_a_collapse_cannot_be_seen_in_answers_that_have_no_classes() -> None:
     assert Collapse(0.1, {}).log_evidence(traffic_of(pairs)).max() <= 1e-9
 
 
+def test_answers_that_come_back_to_the_champions_are_no_share_below_zero() -> None:
+    """What was answered more often before may be answered more rarely now."""
+    more, fewer = arm(100, sport=60, world=40), arm(100, sport=40, world=60)
+    even = arm(900, sport=450, world=450)
+    told = Collapse(0.1, {}).effect(traffic_of(minutes_of((more, even), (fewer, even), (fewer, even))), 0.05)
+    assert told.value < 0
+    assert told.message.startswith("0.0% of the newcomer's answers")
+
+
 def test_a_minute_that_one_has_alone_counts_for_nothing() -> None:
     alone = minutes_of(*[(arm(50, 50), Arm())] * 20)
     assert judge(Judge(min_requests=1), alone, EXPECTED).ruling is Ruling.HOLD
