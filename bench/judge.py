@@ -21,10 +21,10 @@ import numpy as np
 
 from bench.report import instruction_set, print_result, print_table
 from bench.simulated_ramps import ANSWERS, CLASSES, Fault, simulated_ramp
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Minute
-from evergreen.core.judge import Expected, Judge, Ruling
-from evergreen.core.judgement import judge
-from evergreen.core.sequential import Floats
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Minute
+from evergreen.core.judge.judgement import judge
+from evergreen.core.judge.sequential import Floats
+from evergreen.core.judge.settings import Expected, Judge, Ruling
 
 FIRST_REQUESTS = 15_000
 LEAST_CAUGHT = 0.95

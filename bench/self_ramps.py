@@ -28,7 +28,7 @@ from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError
-from evergreen.core.judge import Expected, Judge
+from evergreen.core.judge.settings import Expected, Judge
 from evergreen.core.judging import Judging
 from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay

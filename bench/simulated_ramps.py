@@ -15,7 +15,7 @@ from math import log
 
 import numpy as np
 
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Arm, Minute
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Arm, Minute
 
 REQUESTS = 40_000
 A_MINUTE = 400

@@ -111,7 +111,7 @@ def deploy_champion(model_name: str, host: AnyHost) -> Deployment:
         deployment = _bring_live(state, endpoint, claim, _release(model_name, champion), lambda: None)
         if was_parked and deployment.outcome == "kept":
             deployment = deployment.model_copy(update={"message": f"version {champion.version} is back from parking."})
-            smoke_test(endpoint, champion.examples, None)  # which also is a request that the idle guard sees
+            smoke_test(endpoint, champion.examples, None)  # which the idle guard sees where the log has it
         return _mirrored(record, host, deployment)
 
 

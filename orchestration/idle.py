@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import BusyError, InputError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.idle import Idle
@@ -35,13 +36,13 @@ class Idleness(NamedTuple):
 def guard_idle(model: str, host: AnyHost, idle: Idle) -> Idleness | None:
     """What there is to tell of an endpoint that nobody asks, which is parked where that is configured; None: nothing.
 
-    A rollout asks the version too, so that one that has just been deployed is not idle. Where no request is noted
-    nothing is parked.
+    What has just been deployed is not idle: by the host's word, or by the rollout's own question where the log has
+    that. Where no request is noted nothing is parked.
     """
     status = open_endpoint(model, host).status()
     if status.parked:
         return Idleness("the endpoint is parked; run.py deploy brings it back")
-    if not status.ready:
+    if not status.ready or _is_new(status, idle):
         return None
     try:
         asked = _asked_within(model, host, idle)
@@ -53,6 +54,10 @@ def guard_idle(model: str, host: AnyHost, idle: Idle) -> Idleness | None:
     if not idle.park:
         return Idleness(f"{told}; idle: {{park: true}} would give its machines back", is_news=True)
     return Idleness(f"{told}; {_park(model, host, idle)}", is_news=True)
+
+
+def _is_new(status: EndpointStatus, idle: Idle) -> bool:
+    return status.changed is not None and datetime.now(UTC) - status.changed < parse_duration(idle.after)
 
 
 def _asked_within(model: str, host: AnyHost, idle: Idle) -> bool:
@@ -73,7 +78,9 @@ def _park(model: str, host: AnyHost, idle: Idle) -> str:
     try:
         with model_lease(lease_of(model, host), model, PARK, LEASE_WAIT_S) as claim:
             endpoint = open_endpoint(model, host)
-            if ALL_TRAFFIC not in endpoint.status().traffic.values() or _asked_within(model, host, idle):
+            status = endpoint.status()
+            is_split = ALL_TRAFFIC not in status.traffic.values()
+            if is_split or _is_new(status, idle) or _asked_within(model, host, idle):
                 return "it is not parked, for that has just changed"
             FencedEndpoint(endpoint, claim.fence).park()
     except BusyError as error:

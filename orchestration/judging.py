@@ -17,7 +17,7 @@ from evergreen.core.deployment import Transition
 from evergreen.core.engines import KEPT_INPUTS_NAME, Engines
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.expected import expected_of
-from evergreen.core.judge import Expected
+from evergreen.core.judge.settings import Expected
 from evergreen.core.judging import Judging
 from evergreen.core.lease import Rollout
 from evergreen.core.members import host_of

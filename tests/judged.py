@@ -16,7 +16,7 @@ from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.core.deployment import Deployment, Transition
 from evergreen.core.fence import FencedEndpoint
-from evergreen.core.judge import Expected, Judge
+from evergreen.core.judge.settings import Expected, Judge
 from evergreen.core.judging import Judging
 from evergreen.core.lease import Rollout
 from evergreen.core.ramp import Ramp

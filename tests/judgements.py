@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from evergreen.core.deployment import Transition
-from evergreen.core.judge import Judgement, RuleFinding, Ruling
+from evergreen.core.judge.settings import Judgement, RuleFinding, Ruling
 
 BEGAN = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 

@@ -1,6 +1,7 @@
 """An endpoint in memory under the contract of `Endpoint`, with the failures that a rollout must survive."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ class MemoryEndpoint:
 
     `shadowed` is what it says of copies of requests while a version gets them.
 
-    `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer.
+    `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer,
+    `noted` counts those that a request log would hold.
     """
 
     def __init__(self, traffic: Mapping[str, int] | None = None, fail: Mapping[str, Any] | None = None) -> None:
@@ -33,6 +35,8 @@ class MemoryEndpoint:
         self.offered: dict[str, list[Mapping[str, Any]]] = {}
         self.unserved: list[str] = []
         self.parked = False
+        self.changed: datetime | None = None
+        self.noted = 0
 
     def die(self) -> None:
         """Nothing answers any more; what is deployed is known still."""
@@ -120,8 +124,11 @@ class MemoryEndpoint:
             self.parked = False
             self.ready = set(self.traffic)
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         self._called("predict", version)
+        self.noted += logged and version is None
         if self.parked:
             raise EndpointError("it is parked")
         asked = {version} if version else {name for name, percent in self.traffic.items() if percent}
@@ -138,7 +145,13 @@ class MemoryEndpoint:
         shadow = self.shadowed.model_copy(update={"version": self.copied}) if self.copied else None
         traffic, outdated = dict(self.traffic), self.outdated
         return EndpointStatus(
-            url=url, traffic=traffic, ready=ready, outdated=outdated, parked=self.parked, shadow=shadow
+            url=url,
+            traffic=traffic,
+            ready=ready,
+            outdated=outdated,
+            parked=self.parked,
+            shadow=shadow,
+            changed=self.changed,
         )
 
     def delete(self) -> str | None:

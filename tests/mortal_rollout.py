@@ -83,8 +83,10 @@ class MortalEndpoint:
         self._endpoint.undeploy(version)
         self._mortality.changed()
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
-        return self._endpoint.predict(instances, version)
+    def predict(
+        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+    ) -> list[dict[str, Any]]:
+        return self._endpoint.predict(instances, version, logged=logged)
 
     def status(self) -> EndpointStatus:
         return self._endpoint.status()

@@ -11,7 +11,7 @@ import pytest
 
 from evergreen.core import climb
 from evergreen.core.errors import EvergreenError
-from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute, bucket_of
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, Arm, Minute, bucket_of
 
 BEGAN_S = 1_800_000_000.0
 MINUTE = timedelta(minutes=1)

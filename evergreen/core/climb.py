@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from evergreen.core.deployment import Deployment, Transition
 from evergreen.core.errors import EndpointError
-from evergreen.core.judge import DAY_S
+from evergreen.core.judge.settings import DAY_S
 from evergreen.core.judging import Hearing, Step
 from evergreen.core.ramp import LONGEST_S
 

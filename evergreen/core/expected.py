@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.core.judge import Expected
+from evergreen.core.judge.settings import Expected
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import ConfusionMatrix
 

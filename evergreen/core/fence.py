@@ -73,9 +73,11 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.unpark()
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         """Predictions; changes nothing."""
-        return self.endpoint.predict(instances, version)
+        return self.endpoint.predict(instances, version, logged=logged)
 
     def status(self) -> EndpointStatus:
         """What runs now."""

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from evergreen.core.deployment import Transition
 from evergreen.core.errors import EvergreenError
-from evergreen.core.evidence import Minute, Witness
-from evergreen.core.judge import Expected, Judge, Ruling
-from evergreen.core.judgement import judge
+from evergreen.core.judge.evidence import Minute, Witness
+from evergreen.core.judge.judgement import judge
+from evergreen.core.judge.settings import Expected, Judge, Ruling
 from evergreen.core.replay import Ask, Replay, replayed
 
 AGAIN = timedelta(minutes=15)

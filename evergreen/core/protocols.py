@@ -367,8 +367,13 @@ class Endpoint(Protocol):
             EndpointError: it did not become ready; the endpoint stays parked.
         """
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version, whatever its traffic.
+
+        A question by the split that is not `logged` is a rollout's own: the request log leaves it out, where the host
+        can have its servers know.
 
         Raises:
             InstanceError: the endpoint refuses one of the instances.

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
-from evergreen.core.judge import DAY_S, Judge
+from evergreen.core.judge.settings import DAY_S, Judge
 from evergreen.core.shadow import Shadow
 
 ALL_TRAFFIC = 100

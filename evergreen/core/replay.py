@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute, bucket_of
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, Arm, Minute, bucket_of
 
 MINUTE_S = 60.0
 MOST_S = 60.0

@@ -113,12 +113,12 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
 
 
 def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None) -> None:
-    """Asks one deployed version, or the public route (None), for predictions.
+    """Asks one deployed version, or the public route (None), for predictions, as no traffic.
 
     Raises:
         EndpointError: it does not answer each instance with one JSON object of finite numbers.
     """
-    predictions = endpoint.predict(instances, version=version)
+    predictions = endpoint.predict(instances, version, logged=False)
     asked = f"version {version}" if version else "the endpoint"
     if len(predictions) != len(instances):
         raise EndpointError(f"{asked} gave {len(predictions)} predictions for {len(instances)} instances")

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from evergreen.core.base import Frozen
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, bucket_of
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, bucket_of
 
 LONGEST_S = 86400.0
 _Z = 1.96

@@ -34,10 +34,15 @@ def compare_scalars(before: Floats, after: Floats, requests: Integers) -> Differ
     return Difference(
         shift=unbiased(min(LARGEST, value / spread), np.minimum(LARGEST, draws / spread)),
         p_value=float(stats.kstwo.sf(apart, size)),
-        words=f"on average {means[0]:.3g} → {means[1]:.3g}",
+        words=f"on average {_short(means[0])} → {_short(means[1])}",
         likeness=_likeness(before, after, pooled),
         design=design,
     )
+
+
+def _short(number: float) -> str:
+    """Three digits, and all before the point."""
+    return f"{number:,.0f}" if 1_000 <= abs(number) < 1_000_000 else f"{number:.3g}"
 
 
 def _shares_to(numbers: Floats, places: Floats) -> Floats:

@@ -60,13 +60,15 @@ def signed(number: float) -> str:
 
 
 def compact(number: float, digits: int = 3) -> str:
-    """Some significant digits, for losses and learning rates: `0.0317`, `2e−05`."""
+    """Some significant digits, and all before the point of thousands: `0.0317`, `2e−05`, `12,345`."""
+    if 1_000 <= abs(number) < 1_000_000:
+        return count(number)
     return f"{number:,.{digits}g}".replace("-", MINUS) if math.isfinite(number) else UNDEFINED
 
 
 def quantity(number: float) -> str:
     """A number of any size, to four digits at least: `0.0317`, `100.4`, `−123,456`, `1.235e+06`."""
-    return count(number) if 1_000 <= abs(number) < 1_000_000 else compact(number, digits=4)
+    return compact(number, digits=4)
 
 
 def interval(metric: Metric) -> str:
@@ -91,6 +93,11 @@ def percent(share: float, digits: int = 1) -> str:
 def level(confidence: float) -> str:
     """A confidence level: `95 %`, `99.9 %`."""
     return f"{100 * confidence:g}{SPACE}%"
+
+
+def probability(number: float) -> str:
+    """A p-value: `0.0317`, `< 0.0001`."""
+    return f"<{SPACE}0.0001" if 0 <= number < 0.0001 else compact(number)
 
 
 def ratio(part: float, whole: float) -> float:

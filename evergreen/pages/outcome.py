@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
-from evergreen.core.judge import Ruling
+from evergreen.core.judge.settings import Ruling
 from evergreen.core.publication import Publication
 from evergreen.core.shadow import Latency, ShadowReport
 from evergreen.pages.charts import Bar, Group, bars

@@ -12,6 +12,7 @@ from evergreen.pages import formatting
 _FILTERS = (
     formatting.clip,
     formatting.compact,
+    formatting.probability,
     formatting.quantity,
     formatting.count,
     formatting.counted,

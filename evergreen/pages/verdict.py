@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from evergreen.core.verdict import Distribution, Verdict
+from evergreen.core.verdict import Distribution, Moved, Verdict
 from evergreen.pages.charts import Bar, Group, IntervalRow, Whisker, bars, intervals, legend
 from evergreen.pages.formatting import compact, counted, percent, words
 from evergreen.pages.render import render
@@ -26,14 +26,15 @@ def verdict_page(verdict: Verdict) -> str:
     tone, title = _title(verdict)
     alarms = {one.name or one.evidence for one in verdict.alarms}
     ordered = sorted(verdict.distributions, key=lambda one: one.name not in alarms)
+    moved = sorted(verdict.moved, key=lambda one: (not one.alarm, one.p_value))
     return render(
         "verdict.html",
         verdict=verdict,
         tone=tone,
         title=title,
         counts_for=_counts_for(verdict),
-        moved=sorted(verdict.moved, key=lambda one: (not one.alarm, one.p_value)),
-        shift_chart=_shifts(verdict) if verdict.moved else None,
+        moved=moved,
+        shift_chart=_shifts(moved) if moved else None,
         legend=legend(SERIES),
         charts=[(words(one.name), one.name in alarms, distribution_chart(one)) for one in ordered],
         share_chart=_class_shares(verdict) if verdict.class_shares else None,
@@ -68,22 +69,23 @@ def _counts_for(verdict: Verdict) -> list[str]:
     """The rules of the next training, each in a sentence."""
     sentences = []
     if verdict.drifted:
-        windows = counted(len(verdict.windows) or 1, "window")
-        sentences.append(f"{sum(verdict.windows) or 1} of the last {windows} drifted: counts for {DRIFT_RULE}")
+        drifted, windows = sum(verdict.windows), counted(len(verdict.windows), "window")
+        which = f"{drifted} of the last {windows}" if len(verdict.windows) > 1 else "the last window"
+        sentences.append(f"{which} drifted: counts for {DRIFT_RULE}")
     if verdict.below:
         below = ", ".join(map(words, verdict.below))
         sentences.append(f"{below} is certainly below its floor: counts for {QUALITY_RULE}")
     return sentences
 
 
-def _shifts(verdict: Verdict) -> Svg:
+def _shifts(moved: Sequence[Moved]) -> Svg:
     """How far each kind of evidence moved, with its interval."""
     rows = [
         IntervalRow(
             words(one.name or one.evidence),
             (Whisker(one.shift, compact(one.shift.value), "bad" if one.alarm else "accent"),),
         )
-        for one in verdict.moved
+        for one in moved
     ]
     return intervals("Shift in units of the reference's spread", rows)
 

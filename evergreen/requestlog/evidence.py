@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Arm, Minute
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, LATENCY_FIRST_MS, LATENCY_GROWTH, Arm, Minute
 from evergreen.core.limits import FULL_STATUS
 from evergreen.core.protocols import LoggedRows, RequestLog
 

@@ -22,8 +22,8 @@ TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
 """How long the caller still waits for the answer; work for longer is dropped. The front tells its workers so, too."""
 UNLOGGED_HEADER = "x-unlogged"
-"""Says that a request is no traffic but a question to one version, which no request log counts. The front alone says
-so to its workers: of its own callers' headers it hands on no other than those named here.
+"""Says that a request is no traffic but a question of a rollout, or a copy, which no request log counts. The front says
+so to its workers: of its callers' headers it hands on no other than those named here.
 """
 SHARE_HEADER = "x-machine-share"
 """How much of this machine's cores a worker takes, in percent: the front tells it what part of the traffic it has."""

@@ -122,13 +122,13 @@ def test_a_rollback_overrules_a_run_that_is_at_its_rollout(monkeypatch: pytest.M
     host, predict = hosting(endpoint), endpoint.predict
     holders: list[str] = []
 
-    def asked(instances: Any, version: str | None = None) -> Any:
+    def asked(instances: Any, version: str | None = None, **how: bool) -> Any:
         if endpoint.traffic.get("c3") == 10 and not holders:
             held = status_of(model, host).lease
             assert held is not None
             holders.append(held.run)
             assert deployment.roll_back_champion(model, host).version == "b2"
-        return predict(instances, version)
+        return predict(instances, version, **how)
 
     monkeypatch.setattr(endpoint, "predict", asked)
     decision = PromotionDecision(verdict=Verdict.PROMOTE, version="c3", champion="b2", reasons=())
@@ -173,10 +173,10 @@ def rollout(monkeypatch: pytest.MonkeyPatch) -> Any:
         endpoint = MemoryEndpoint({"b2": 100})
         predict = endpoint.predict
 
-        def asked(instances: Any, version: str | None = None) -> Any:
+        def asked(instances: Any, version: str | None = None, **how: bool) -> Any:
             if endpoint.traffic.get("c3") == 100:
                 happens(ZenmlRecord(model))
-            return predict(instances, version)
+            return predict(instances, version, **how)
 
         monkeypatch.setattr(endpoint, "predict", asked)
         host: Any = hosting(endpoint)

@@ -93,6 +93,20 @@ def test_what_cannot_be_told_parks_nothing(host: MemoryHostSettings, monkeypatch
     assert endpoint_of(host).calls == []
 
 
+def test_what_was_deployed_within_the_time_is_not_idle_though_nobody_asked(
+    host: MemoryHostSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = endpoint_of(host)
+    endpoint.changed = datetime.now(UTC) - timedelta(hours=11)
+    assert guarded(host) is None
+    assert str(guarded(host, Idle(after="10h"))).startswith("nobody has asked the endpoint within 10h")
+
+    endpoint.changed = None
+    monkeypatch.setattr("orchestration.idle.time.sleep", lambda _: setattr(endpoint, "changed", datetime.now(UTC)))
+    assert str(guarded(host)).endswith("it is not parked, for that has just changed")
+    assert endpoint.calls == []
+
+
 class Late(Asked):
     """A log that holds its request only `late_s` after it, by a clock that sleeping moves."""
 
@@ -143,7 +157,7 @@ def test_a_parked_endpoint_is_left_alone_until_the_command_or_a_promotion_brings
     assert deploy.main(SimpleNamespace(config="any", name=None)) == 0  # type: ignore[arg-type]  # all that it reads
     assert "deployment  version b2 is back from parking." in capsys.readouterr().out
     assert (endpoint.status().parked, endpoint.traffic) == (False, {"a1": 0, "b2": 100})
-    assert endpoint.calls[-1] == "predict None"  # so that the guard sees a request
+    assert endpoint.calls[-1] == "predict None"
     assert deployment.deploy_champion(model, host).outcome == "kept"
 
     endpoint.park()

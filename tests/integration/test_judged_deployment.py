@@ -10,8 +10,8 @@ import pytest
 
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment, Transition
-from evergreen.core.evidence import Arm
-from evergreen.core.judge import Judge
+from evergreen.core.judge.evidence import Arm
+from evergreen.core.judge.settings import Judge
 from evergreen.core.lease import Claim, Rollout
 from evergreen.core.members import host_of
 from evergreen.core.ramp import Ramp

@@ -13,12 +13,15 @@ import pytest
 
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalLog
+from evergreen.core.ramp import Ramp
+from evergreen.core.rollout import Release, roll_out
 from evergreen.requestlog.reading import FolderLog
 from tests.e2e.served import HOST, Served
 from tests.keyword_model import COMMAND
 from tests.keyword_server import GOOD, Server
 from tests.noted import ALWAYS, rows
 from tests.request_log_contract import Asked, RequestLogContract, files_below
+from tests.rollouts import no_fetch
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +52,10 @@ def test_rows_of_a_stopped_endpoint_are_all_there_and_become_parts_when_it_start
     version = served.live()
     url = served.url()
     assert httpx.post(url, content=SECRET, headers={"content-type": "text/plain"}, trust_env=False).status_code == 415
+    own = {"content-type": "text/plain", "x-unlogged": "1"}
+    assert httpx.post(url, content=SECRET, headers=own, trust_env=False).status_code == 415
     served.endpoint.predict(GOOD["instances"], version)  # a question to one version is no traffic
+    served.endpoint.predict(GOOD["instances"], logged=False)
     for _ in range(20):
         served.endpoint.predict(GOOD["instances"])
     psutil.Process(served.front().pid).terminate()
@@ -59,6 +65,18 @@ def test_rows_of_a_stopped_endpoint_are_all_there_and_become_parts_when_it_start
     served.endpoint.deploy(version)
     wait_until(lambda: len(list(served.files.requests.glob("*.parquet"))) == 2)
     assert noted(served) == expected
+
+
+def test_a_rollout_with_a_ramp_leaves_no_row_of_its_own(served: Served) -> None:
+    first = served.live()
+    second = served.upload("second")
+    served.endpoint.deploy(second)
+    ramp = Ramp(shares=(50,), hold_s=1)
+    release = Release(model="news", version=second, fetch=no_fetch, smoke=GOOD["instances"], ramp=ramp)
+    assert roll_out(served.endpoint, release, first, lambda: None).outcome == "live"
+    served.endpoint.predict(GOOD["instances"])
+    wait_until(lambda: bool(noted(served)))
+    assert noted(served) == [(200, second)]
 
 
 def noted(served: Served) -> list[tuple[int, str]]:

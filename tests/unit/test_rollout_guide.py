@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from evergreen.core.judge import Judge
+from evergreen.core.judge.settings import Judge
 from evergreen.core.ramp import Ramp
 
 GUIDE = Path(__file__).parents[2] / "docs" / "rollout.md"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.limits import FULL_STATUS
+from evergreen.runtime.http import UNLOGGED_HEADER
 
 if TYPE_CHECKING:
     import httpx
@@ -18,8 +19,10 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_PAUSE_S = 30
 
 
-def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) -> list[dict[str, Any]]:
-    """Predictions, one an instance.
+def post_predict(
+    url: str, instances: Sequence[Any], timeout_s: float = 60.0, *, logged: bool = True
+) -> list[dict[str, Any]]:
+    """Predictions, one an instance; what is not `logged` says that it is no traffic.
 
     Raises:
         RequestTooLargeError: the request holds more bytes than the endpoint takes.
@@ -31,9 +34,10 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
 
     target = urlsplit(url)
     through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
+    headers = {"content-type": "application/json"} | ({} if logged else {UNLOGGED_HEADER: "1"})
     try:
         body = request_body(instances)
-        with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
+        with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s, headers=headers) as client:
             answer = _asked(client, url, body, timeout_s)
     except ValueError as error:
         raise InputError(f"the instances are no JSON: {error}") from error
@@ -56,7 +60,7 @@ def _asked(client: httpx.Client, url: str, body: bytes, timeout_s: float) -> htt
     """The answer; an endpoint without room is asked again when it says, as long as there is time."""
     until = time.monotonic() + timeout_s
     while True:
-        answer = client.post(url, content=body, headers={"content-type": "application/json"})
+        answer = client.post(url, content=body)
         given = answer.headers.get("retry-after", "")
         pause_s = min(int(given), MOST_PAUSE_S) if given.isdecimal() else 1
         if answer.status_code != FULL_STATUS or time.monotonic() + pause_s > until:

@@ -220,7 +220,9 @@ class LocalEndpoint:
             self._front.wait_ready(address, max(state.traffic, key=lambda version: state.traffic[version]))
             self._files.parked.unlink(missing_ok=True)
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version."""
         if self._files.parked.exists() and find_front(self._files) is None:
             raise EndpointError(f"the endpoint of {self._wanted.model} is parked; run.py deploy brings it back")
@@ -228,7 +230,7 @@ class LocalEndpoint:
         if address is None:
             raise EndpointError(f"the endpoint of {self._wanted.model} is not running; run the pipeline to start it")
         path = "/predict" if version is None else f"/versions/{version}/predict"
-        return post_predict(address.url + path, instances, self._wanted.request_timeout_s)
+        return post_predict(address.url + path, instances, self._wanted.request_timeout_s, logged=logged)
 
     def status(self) -> EndpointStatus:
         """What the front says; when it does not answer, no URL and the traffic that stands on disk.
@@ -254,6 +256,7 @@ class LocalEndpoint:
             outdated=outdated,
             page=f"{address.url}/",
             shadow=status.shadow,
+            changed=self._files.changed(),
         )
 
     def check(self) -> None:

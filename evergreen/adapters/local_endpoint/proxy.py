@@ -85,7 +85,7 @@ class Proxy:
         except RefusedError as refusal:
             if isinstance(refusal, OverloadedError):
                 await self._pace.wait()
-            if route == "predict" and version is None:
+            if route == "predict" and _is_traffic(request, version):
                 self._note(refusal.version or trace.asked, trace, refusal.status, started)
             return self._refusals.answer(refusal, trace.id, route)
         except Exception as error:
@@ -131,7 +131,7 @@ class Proxy:
         deadline = loop.time() + within_s
         worker = self._fleet.choose(wanted)
         headers = {"content-type": request.headers["content-type"]}
-        if wanted is not None:
+        if not _is_traffic(request, wanted):
             headers[UNLOGGED_HEADER] = "1"
         async with self._bodies.body_of(request, deadline) as body:
             try:
@@ -139,7 +139,7 @@ class Proxy:
                     answer = await self._answer(worker, wanted, body, headers, deadline, trace=trace)
             except TimeoutError as error:
                 raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
-            if wanted is None:
+            if UNLOGGED_HEADER not in headers:
                 self._copies.watch(answer, body)
             return answer
 
@@ -180,7 +180,7 @@ class Proxy:
                         reason = f"the worker {how} while it answered this request, which is not repeated; see its log"
                         raise RefusedError(503, reason) from error
                     repeated = True
-                    if wanted is None:  # its caller sees an answer, and the version failed all the same
+                    if UNLOGGED_HEADER not in headers:  # its caller sees an answer, and the version failed all the same
                         self._note(worker.version, trace, LOST_STATUS, asked)
             worker = None
 
@@ -210,6 +210,11 @@ def _route(request: web.BaseRequest) -> str:
     if path == "/" and accepts_html(request.headers):
         return "page"
     return ROUTES.get(path, "other")
+
+
+def _is_traffic(request: web.BaseRequest, version: object) -> bool:
+    """Whether a prediction counts: one that asks for a version, or says that it is no traffic, does not."""
+    return version is None and UNLOGGED_HEADER not in request.headers
 
 
 def _time_left_s(request: web.BaseRequest) -> float | None:

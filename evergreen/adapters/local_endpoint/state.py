@@ -21,6 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,6 +198,13 @@ class EndpointFiles:
             return None
         except ValueError as error:
             raise EndpointError(f"{path} is damaged ({error}); run teardown, then deploy again") from error
+
+    def changed(self) -> datetime | None:
+        """When what is wanted was written last: at each deployment, change of traffic and start after a parking."""
+        try:
+            return datetime.fromtimestamp((self.root / "endpoint.json").stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
 
     def write_state(self, state: EndpointState) -> None:
         """Replaces what is wanted."""

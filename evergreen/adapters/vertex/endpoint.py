@@ -162,10 +162,17 @@ class VertexEndpoint:
             lambda version: self._start(version, self._registry.find(version), all_traffic=True),
         )
 
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
-        """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
+    def predict(
+        self,
+        instances: Sequence[Any],
+        version: str | None = None,
+        *,
+        logged: bool = True,  # noqa: ARG002 - no header reaches the container for sure
+    ) -> list[dict[str, Any]]:
+        """Predictions by the traffic split, or by one version, which without all traffic is asked on a probe endpoint.
 
-        Of a version that is being renewed its successor is asked.
+        Of a version that is being renewed its successor is asked. What is not `logged` is noted all the same, for
+        Vertex AI does not say that it hands a caller's headers to the container.
 
         Raises:
             InputError: the model refuses the instances.

@@ -84,10 +84,12 @@ def test_the_quota_holds_all_that_is_deployed_at_the_height_of_a_rollout(most: i
     class Counting(MemoryEndpoint):
         counted = 0
 
-        def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+        def predict(
+            self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
+        ) -> list[dict[str, Any]]:
             probe = int(version is not None and self.traffic[version] != 100)
             self.counted = max(self.counted, len(self.traffic) * most + probe)
-            return super().predict(instances, version)
+            return super().predict(instances, version, logged=logged)
 
     endpoint = Counting({"champion": 100, "previous": 0})
     release = Release(model="news", version="newcomer", fetch=lambda: Path("model"), smoke=[{"text": "a"}])

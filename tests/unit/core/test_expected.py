@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evergreen.core.expected import expected_of
-from evergreen.core.judge import Expected
+from evergreen.core.judge.settings import Expected
 from evergreen.core.report import Baseline, Comparison, EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix
 

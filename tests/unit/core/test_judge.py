@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.simulated_ramps import ANSWERS, CLASSES, Fault, simulated_ramp
-from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute
-from evergreen.core.judge import Expected, Judge, Judgement, Mode, Ruling
-from evergreen.core.judge_rules import Collapse, Latency
-from evergreen.core.judgement import judge
-from evergreen.core.traffic import traffic_of
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, Arm, Minute
+from evergreen.core.judge.judgement import judge
+from evergreen.core.judge.rules import Collapse, Latency
+from evergreen.core.judge.settings import Expected, Judge, Judgement, Mode, Ruling
+from evergreen.core.judge.traffic import traffic_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EXPECTED = Expected(shares=dict(zip(CLASSES, ANSWERS, strict=True)))
@@ -27,6 +27,7 @@ WORSE = {
     "latency": Fault(slower=0.2),
     "collapse": Fault(answers=(0.4, 0.5, 0.0, 0.1)),
 }
+LATENCY_ALONE = Judge(errors="off", collapse="off", min_requests=100)
 FIRST_REQUESTS = 15_000
 
 
@@ -215,9 +216,63 @@ def test_minutes_of_both_kinds_count_each_by_its_own_tolerance() -> None:
     assert evidence[-1] > 10
 
 
+def test_a_rollback_by_minutes_of_a_small_share_tells_of_these_and_not_of_the_faster_others() -> None:
+    """All minutes together would have it 14 % faster than the champion."""
+    even, small = (arm(60), arm(60)), (arm(100, bucket=150), arm(900))
+    judgement = judge(LATENCY_ALONE, minutes_of(*[even] * 30, *[small] * 50), Expected(lone_slowdown=0.5))
+    (finding,) = judgement.findings
+    assert judgement.ruling is Ruling.ROLL_BACK
+    assert finding.value >= finding.low > LATENCY_ALONE.max_slower
+    assert "less than 40% of the requests (100 of its own, 900 of the champion's) and the 55% that" in judgement.message
+
+
+def test_a_rollback_by_minutes_of_half_of_the_traffic_tells_of_these_and_not_of_the_faster_others() -> None:
+    even, small = (arm(100, bucket=140), arm(100)), (arm(100), arm(900))
+    judgement = judge(LATENCY_ALONE, minutes_of(*[small] * 30, *[even] * 50), Expected(lone_slowdown=0.5))
+    (finding,) = judgement.findings
+    assert judgement.ruling is Ruling.ROLL_BACK
+    assert finding.low > LATENCY_ALONE.max_slower
+    assert "at least 40% of the requests (" in judgement.message
+    assert "and the 16% that sharing a machine may cost" in judgement.message
+
+
+def test_where_nothing_speaks_against_it_minutes_of_half_of_the_traffic_are_told_of() -> None:
+    even, small = (arm(100), arm(100)), (arm(10), arm(90))
+    judgement = judge(LATENCY_ALONE, minutes_of(small, *[even] * 50), Expected(lone_slowdown=0.5))
+    assert judgement.ruling is Ruling.GO_ON
+    assert "at least 40% of the requests (5,000 of its own, 5,000 of" in judgement.findings[0].message
+
+
+def test_a_rule_that_only_tells_tells_of_the_minutes_until_it_was_certain() -> None:
+    slow, fast = (arm(100, bucket=146), arm(900)), (arm(100, bucket=110), arm(900))
+    rules = LATENCY_ALONE.model_copy(update={"latency": "dry_run"})
+    judgement = judge(rules, minutes_of(*[slow] * 10, *[fast] * 500), Expected())
+    (finding,) = judgement.findings
+    assert (judgement.ruling, judgement.newcomer_requests, finding.ruling) == (Ruling.GO_ON, 51_000, Ruling.ROLL_BACK)
+    assert finding.low > LATENCY_ALONE.max_slower
+
+
+@given(st.lists(st.tuples(ARMS, ARMS), min_size=1, max_size=8), st.sampled_from([0.0, 0.5, 1.0]))
+def test_what_goes_back_by_latency_is_told_to_be_slower_than_is_tolerated(
+    pairs: list[tuple[Arm, Arm]], alone: float
+) -> None:
+    judgement = judge(LATENCY_ALONE, minutes_of(*pairs, *pairs), Expected(lone_slowdown=alone))
+    if judgement.ruling is Ruling.ROLL_BACK:
+        assert judgement.findings[0].low >= 1.05 - 1 - 1e-9
+
+
 def test_a_collapse_cannot_be_seen_in_answers_that_have_no_classes() -> None:
     pairs = minutes_of(*[(arm(100), arm(900))] * 9)
     assert Collapse(0.1, {}).log_evidence(traffic_of(pairs)).max() <= 1e-9
+
+
+def test_answers_that_come_back_to_the_champions_are_no_share_below_zero() -> None:
+    """What was answered more often before may be answered more rarely now."""
+    more, fewer = arm(100, sport=60, world=40), arm(100, sport=40, world=60)
+    even = arm(900, sport=450, world=450)
+    told = Collapse(0.1, {}).effect(traffic_of(minutes_of((more, even), (fewer, even), (fewer, even))), 0.05)
+    assert told.value < 0
+    assert told.message.startswith("0.0% of the newcomer's answers")
 
 
 def test_a_minute_that_one_has_alone_counts_for_nothing() -> None:

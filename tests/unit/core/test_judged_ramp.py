@@ -9,8 +9,8 @@ import pytest
 
 from evergreen.core.climb import Climb
 from evergreen.core.deployment import Deployment, Transition
-from evergreen.core.evidence import Minute
-from evergreen.core.judge import Judge, Ruling
+from evergreen.core.judge.evidence import Minute
+from evergreen.core.judge.settings import Judge, Ruling
 from evergreen.core.judging import Held, Judging, Step, next_step, settled
 from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay
@@ -143,10 +143,10 @@ def test_a_newcomer_that_answers_no_replayed_row_is_taken_back(clock: Clock, mon
     rolled = Rolled(SteadyWitness(clock, starts=10**6), shares=(10,))
     predict = rolled.endpoint.predict
 
-    def fails(instances: Any, version: str | None = None) -> Any:
+    def fails(instances: Any, version: str | None = None, **how: bool) -> Any:
         if version == "b" and rolled.endpoint.traffic["b"]:
             raise EndpointError("it fell over")
-        return predict(instances, version)
+        return predict(instances, version, **how)
 
     monkeypatch.setattr(rolled.endpoint, "predict", fails)
     deployment = rolled.run()

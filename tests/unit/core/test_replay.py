@@ -10,7 +10,7 @@ import pytest
 
 from evergreen.core import replay
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.evidence import Minute
+from evergreen.core.judge.evidence import Minute
 from evergreen.core.replay import Replay, replayed
 
 ROWS = Replay([{"text": str(number)} for number in range(5)], "5 rows")

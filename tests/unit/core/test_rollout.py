@@ -24,6 +24,15 @@ def test_a_later_version_answers_at_no_traffic_before_it_gets_all() -> None:
     assert (deployment.outcome, deployment.traffic) == ("live", {"a": 0, "b": 100})
 
 
+def test_what_a_rollout_asks_itself_is_in_no_request_log() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    put_live(endpoint, "b", previous="a", shares=(10, 50))
+    endpoint.outdated = ("b",)
+    assert "renewed" in put_live(endpoint, "b", previous="a").message
+    assert endpoint.calls.count("predict None") == 4
+    assert endpoint.noted == 0
+
+
 def test_a_proven_version_that_is_ready_is_asked_by_the_public_route_alone() -> None:
     endpoint = MemoryEndpoint({"a": 0, "b": 100})
     proven = replace(release("a"), proven=True)

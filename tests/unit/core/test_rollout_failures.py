@@ -136,10 +136,10 @@ def test_a_standby_that_fails_is_left_deployed() -> None:
 
 def test_an_endpoint_that_held_idle_versions_is_never_deleted() -> None:
     class NoPublicRoute(MemoryEndpoint):
-        def predict(self, instances: Any, version: str | None = None) -> list[dict[str, Any]]:
+        def predict(self, instances: Any, version: str | None = None, *, logged: bool = True) -> list[dict[str, Any]]:
             if version is None:
                 raise EndpointError("no route")
-            return super().predict(instances, version)
+            return super().predict(instances, version, logged=logged)
 
     endpoint = NoPublicRoute({"s": 0})
     with pytest.raises(EndpointError, match="could not be set back"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
-from evergreen.core.sequential import HIGHER, LOWER, Counts, Floats, bounds, log_evidence
+from evergreen.core.judge.sequential import HIGHER, LOWER, Counts, Floats, bounds, log_evidence
 
 ROUNDING = 1e-9
 TOTALS = st.tuples(st.integers(1, 6), st.integers(1, 20))

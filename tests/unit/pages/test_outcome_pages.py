@@ -9,7 +9,7 @@ import pytest
 
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
-from evergreen.core.judge import Ruling
+from evergreen.core.judge.settings import Ruling
 from evergreen.core.publication import Publication
 from evergreen.core.shadow import Latency, ShadowReport
 from evergreen.pages.curl import curl_command
@@ -55,11 +55,12 @@ def test_a_deployment_shows_endpoint_traffic_and_a_command(live: Deployment, rea
 
 
 def test_a_ramp_is_shown_share_by_share_with_what_the_judge_saw(live: Deployment, read: Read) -> None:
-    ramped = live.model_copy(update={"transitions": shares(Ruling.ROLL_BACK)})
+    ramped = live.model_copy(update={"transitions": shares(Ruling.ROLL_BACK), "tried": "challenger02"})
     text = read(deployment_page(ramped)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "5 % 2026-05-04 09:30:00 UTC 2026-05-04 09:31:00 UTC readiness alone – it was ready and answered" in text
+    assert "traffic that version challenger02 had on its way" in text
     assert "replayed rows – 64 kept rows were replayed" in text
-    assert "requests of clients 1,234 · 20,000 seen in requests" in text
+    assert "requests of clients 1,234 20,000 seen in requests" in text
     assert "worse 1.20% failed rule: errors" in text
     assert "8 % slower rule: latency" in text
     assert text.count("a dry run: it decides nothing") == 1

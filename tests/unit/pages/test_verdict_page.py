@@ -54,6 +54,15 @@ def test_a_drifting_window_tells_what_moved_since_when_and_what_that_counts_for(
     assert text.index("Tokens moved") < text.index("Predictions")
 
 
+def test_numbers_are_told_as_people_write_them(read: Read) -> None:
+    long = moved("characters", alarm=True).model_copy(update={"p_value": 0.0, "since": START})
+    bins = Distribution(name="characters", edges=(789.2, 1286.4), reference=(0.2, 0.6, 0.2), window=(0.1, 0.2, 0.7))
+    page = read(verdict_page(verdict(moved=(long,), distributions=(bins,))))
+    assert "< 0.0001 all the window characters moved by" in page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "the last window drifted: counts for" in read(verdict_page(verdict(windows=(True,)))).text
+    assert any("789 to 1,286" in drawing.attrib["aria-label"] for drawing in page.drawings)
+
+
 def test_a_quiet_window_counts_for_nothing(read: Read) -> None:
     text = read(verdict_page(verdict(drifted=False, moved=(moved("tokens", alarm=False),)))).text
     assert "Quiet" in text

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.evidence import bucket_of
+from evergreen.core.judge.evidence import bucket_of
 from evergreen.requestlog.arrow import batch_of
 from evergreen.requestlog.evidence import LogWitness, minutes_of
 from evergreen.requestlog.reading import FolderLog

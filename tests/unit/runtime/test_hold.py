@@ -91,11 +91,11 @@ def test_a_rollout_that_lost_its_lease_stops_and_leaves_the_traffic_alone() -> N
 
         predict = endpoint.predict
 
-        def predicted(instances: object, version: str | None = None) -> object:
+        def predicted(instances: object, version: str | None = None, *, logged: bool = True) -> object:
             if endpoint.traffic.get("b2") == 10:  # a canary, which a person rolls back now
                 other = Claim(store, "news", holder_of("rollback"))
                 assert other.take(store.read(), over=lambda _: True)
-            return predict(instances, version)  # type: ignore[arg-type]
+            return predict(instances, version, logged=logged)  # type: ignore[arg-type]
 
         endpoint.predict = predicted  # type: ignore[assignment, method-assign]
         with pytest.raises(LeaseLostError, match=r"held by .+ \(rollback\)"):

@@ -8,8 +8,8 @@ from itertools import chain
 
 import numpy as np
 
-from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute
-from evergreen.core.sequential import Counts, Floats
+from evergreen.core.judge.evidence import LATENCY_BUCKETS, Arm, Minute
+from evergreen.core.judge.sequential import Counts, Floats
 
 BOTH = 2
 """The newcomer is 0, the champion 1."""

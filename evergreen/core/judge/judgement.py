@@ -10,11 +10,11 @@ from math import exp, log
 
 import numpy as np
 
-from evergreen.core.evidence import Minute
-from evergreen.core.judge import Expected, Judge, Judgement, Mode, RuleFinding, Ruling
-from evergreen.core.judge_rules import Collapse, Errors, Latency, Rule
-from evergreen.core.sequential import Floats
-from evergreen.core.traffic import traffic_of
+from evergreen.core.judge.evidence import Minute
+from evergreen.core.judge.rules import Collapse, Errors, Latency, Rule
+from evergreen.core.judge.sequential import Floats
+from evergreen.core.judge.settings import Expected, Judge, Judgement, Mode, RuleFinding, Ruling
+from evergreen.core.judge.traffic import traffic_of
 
 WORST_FIRST = (Ruling.ROLL_BACK, Ruling.HOLD, Ruling.INCONCLUSIVE, Ruling.GO_ON)
 
@@ -23,7 +23,8 @@ def judge(rules: Judge, minutes: Sequence[Minute], expected: Expected) -> Judgem
     """What the newcomer did in the minutes of the whole ramp so far, in their order.
 
     The evidence is valid at every minute: what was certain at one stays so, and minutes after it do not count. So the
-    same minutes give the same judgement, whoever asks and however often.
+    same minutes give the same judgement, whoever asks and however often. A rule that only tells stays certain as well,
+    and tells of the minutes until then.
     """
     modes = _modes(rules)
     needed = log(max(1, sum(mode == "enforce" for mode in modes.values())) / (1 - rules.confidence))
@@ -35,8 +36,9 @@ def judge(rules: Judge, minutes: Sequence[Minute], expected: Expected) -> Judgem
     enough = bool(requests.min() >= rules.min_requests)
     findings = []
     for name, mode in modes.items():
-        ruling = _ruling(evidence[name][: len(traffic.requests)], needed, enough=enough)
-        effect = behaviour[name].effect(traffic, exp(-needed))
+        so_far = evidence[name][: len(traffic.requests)]
+        ruling = _ruling(so_far, needed, enough=enough)
+        effect = behaviour[name].effect(traffic.first(_until_certain(so_far, needed)), exp(-needed))
         findings.append(RuleFinding(rule=name, ruling=ruling, dry_run=mode == "dry_run", **effect._asdict()))
     return _judgement(tuple(findings), int(requests[0]), int(requests[1]), rules)
 

@@ -5,16 +5,25 @@ Each rule gives its evidence after every minute and, for a person, how far the t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.evidence import LATENCY_GROWTH
-from evergreen.core.sequential import HIGHER, LOWER, Counts, Floats, bounds, evidence_against, log_evidence, log_mean
-from evergreen.core.traffic import BOTH, Traffic, counts
+from evergreen.core.judge.evidence import LATENCY_GROWTH
+from evergreen.core.judge.sequential import (
+    HIGHER,
+    LOWER,
+    Counts,
+    Floats,
+    bounds,
+    evidence_against,
+    log_evidence,
+    log_mean,
+)
+from evergreen.core.judge.traffic import BOTH, Traffic, counts
 
 SLOWEST = 0.05
 """The slowest twentieth is what lies beyond the 95th percentile."""
@@ -93,42 +102,71 @@ class Latency:
         Where `alone` is tolerated, the mean of what minutes of a small share say and what the others say: neither hides
         the other.
         """
-        tails, lone = tails_of(traffic), self._lone(traffic)
-        if not self.alone:
-            return log_evidence(slow(tails, self.buckets))
-        parts = [
-            slow(tails, self.buckets + self.alone).within(lone),
-            slow(tails, self.buckets + self.even).within(~lone),
-        ]
-        return log_mean(np.stack([log_evidence(part) for part in parts], axis=-1))
+        tails = tails_of(traffic)
+        parts = [log_evidence(part.slow(tails, self.buckets)) for part in self._parts(traffic)]
+        return log_mean(np.stack(parts, axis=-1))
 
     def effect(self, traffic: Traffic, alpha: float) -> Effect:
-        """By what share the newcomer's 95th percentile is longer, in steps of 5 %, than sharing a machine explains:
-        in minutes of like shares, or of a small one where there are no others.
+        """By what share the newcomer's 95th percentile is longer, in steps of 5 %, than sharing a machine explains: in
+        the minutes whose evidence is the most, which alone can have decided.
         """
-        tails, needed, lone = tails_of(traffic), -log(alpha), self._lone(traffic)
-        shared, counted = (self.alone, lone) if lone.all() else (self.even, ~lone)
+        tails, needed = tails_of(traffic), -log(alpha)
+        part = self._loudest(self._parts(traffic), tails)
 
         def against(buckets: int) -> Counts:
-            return slow(tails, buckets + shared).within(counted)
+            return part.slow(tails, buckets)
 
         even = _first(lambda buckets: against(buckets).difference <= 0)
         faster = _first(lambda buckets: against(buckets).difference < 0)
         value = (even + faster - 1) / 2
         low = _first(lambda buckets: evidence_against(against(buckets), HIGHER)() < needed) - 1
         high = _first(lambda buckets: evidence_against(against(buckets), LOWER)() >= needed)
-        besides = f" and the {_slower(shared):.0%} that sharing a machine may cost" if shared else ""
+        besides = f" and the {_slower(part.shared):.0%} that sharing a machine may cost" if part.shared else ""
         message = (
-            f"the newcomer's 95th percentile of latency is {_slower(value):+.0%} against the champion's in the same "
-            f"minutes{besides} (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "
+            f"the newcomer's 95th percentile of latency is {_slower(value):+.0%} against the champion's in "
+            f"{part.named(traffic)}{besides} (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "
             f"tolerated {_slower(self.buckets):+.0%}"
         )
         return Effect(_slower(value), _slower(low), _slower(high), message)
 
-    def _lone(self, traffic: Traffic) -> npt.NDArray[np.bool_]:
-        """Minutes in which the newcomer's share was small, where that matters."""
+    def _parts(self, traffic: Traffic) -> list[Part]:
+        """What is judged apart: all minutes, or those of like shares and those of a small one."""
         lone: npt.NDArray[np.bool_] = traffic.requests[:, 0] < LONE * traffic.requests.sum(axis=1)
-        return lone & (self.alone > 0)
+        if not self.alone:
+            return [Part(np.full_like(lone, True), 0, "")]
+        return [Part(~lone, self.even, "at least"), Part(lone, self.alone, "less than")]
+
+    def _loudest(self, parts: Sequence[Part], tails: tuple[Floats, Floats]) -> Part:
+        """The part with the most evidence; where none has any, the first that has minutes."""
+
+        def evidence(part: Part) -> float:
+            return max(0.0, evidence_against(part.slow(tails, self.buckets), HIGHER)())
+
+        return max((part for part in parts if part.minutes.any()), key=evidence)
+
+
+class Part(NamedTuple):
+    """Minutes whose latencies are judged apart, of shape (minutes,), and how many buckets of slowness the `shared`
+    machine explains in them. `share` is in words how much of the requests the newcomer had, of LONE.
+    """
+
+    minutes: npt.NDArray[np.bool_]
+    shared: int
+    share: str
+
+    def slow(self, tails: tuple[Floats, Floats], buckets: int) -> Counts:
+        """The slowest requests of these minutes, the newcomer's made faster by so many buckets and what is `shared`."""
+        return slow(tails, buckets + self.shared).within(self.minutes)
+
+    def named(self, traffic: Traffic) -> str:
+        """Which minutes of the traffic these are, and how many requests they have where there are others."""
+        if self.minutes.all():
+            return "the same minutes"
+        newcomer, champion = traffic.requests[self.minutes].sum(axis=0)
+        return (
+            f"the minutes in which it had {self.share} {LONE:.0%} of the requests ({newcomer:,.0f} of its own, "
+            f"{champion:,.0f} of the champion's)"
+        )
 
 
 class Collapse:
@@ -152,8 +190,8 @@ class Collapse:
         gained = more_often(traffic)
         value, (low, high) = gained.difference, bounds(gained, alpha)
         message = (
-            f"{value:.1%} of the newcomer's answers are of other classes than the champion's in the same minutes "
-            f"(certainly between {max(low, 0.0):.1%} and {max(high, 0.0):.1%}), tolerated {self.tolerated:.1%}"
+            f"{max(value, 0.0):.1%} of the newcomer's answers are of other classes than the champion's in the same "
+            f"minutes (certainly between {max(low, 0.0):.1%} and {max(high, 0.0):.1%}), tolerated {self.tolerated:.1%}"
         )
         return Effect(value, low, high, message + self._missing(traffic, alpha))
 
