@@ -21,15 +21,16 @@ Behaviour = Callable[[int], int | None]
 
 @asynccontextmanager
 async def serving(status_of: Behaviour, requests_a_connection: int | None = None) -> AsyncIterator[str]:
-    numbers, writers = count(), list[asyncio.StreamWriter]()
+    numbers, writers, under_way = count(), list[asyncio.StreamWriter](), set[asyncio.Task[None] | None]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
+        under_way.add(asyncio.current_task())
         for answered in count(1):
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(head.rpartition(b"content-length: ")[2]))
-            except EOFError:
+            except (EOFError, ConnectionError):
                 return
             status = status_of(next(numbers))
             if status is None:
@@ -49,6 +50,7 @@ async def serving(status_of: Behaviour, requests_a_connection: int | None = None
         for writer in writers:
             writer.close()
         server.close()
+        await asyncio.gather(*filter(None, under_way))
 
 
 def heard_under_overload(status_of: Behaviour) -> Heard:
@@ -60,19 +62,19 @@ def heard_under_overload(status_of: Behaviour) -> Heard:
 
 
 @pytest.mark.parametrize(
-    ("status_of", "missed"),
+    ("status_of", "connections", "missed"),
     [
-        (lambda number: 200 if number % 4 == 0 else 503, []),
-        (lambda number: 200 if number % 4 == 0 else None, [HEARD]),
-        (lambda number: 500 if number == 7 else 429, [HEARD]),
-        (lambda number: 200 if number < 20 else 0, [SENT]),
+        (lambda number: 200 if number % 4 == 0 else 503, 900, []),
+        (lambda number: 200 if number % 4 == 0 else None, 900, [HEARD]),
+        (lambda number: 500 if number == 7 else 429, 900, [HEARD]),
+        (lambda number: 200 if number < 20 else 0, 40, [SENT]),
     ],
     ids=["refuses", "drops", "fails once", "leaves hanging"],
 )
 def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
-    status_of: Behaviour, missed: list[str], monkeypatch: pytest.MonkeyPatch
+    status_of: Behaviour, connections: int, missed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "CONNECTIONS", 40)
+    monkeypatch.setattr(soak, "CONNECTIONS", connections)
     heard = heard_under_overload(status_of)
     ratios = {HEARD: heard.heard, SENT: heard.sent}
     for name in ratios:
