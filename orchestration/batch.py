@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from evergreen.batch.job import Told
+from evergreen.batch.job import Job, Told
 from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.turns import in_turn
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.batch import BatchReport, PartStore
@@ -24,7 +25,7 @@ class BatchRunner(Protocol):
     def check(self, model: str, version: str, store: PartStore) -> None:
         """Returns when it could predict by the version into the store. Raises InputError or EvergreenError: why not."""
 
-    def run(self, job: object, told: Told) -> BatchReport:
+    def run(self, job: Job, told: Told) -> BatchReport:
         """What was predicted."""
 
 
@@ -42,11 +43,18 @@ def runner_of(runner: RunnerSettings) -> BatchRunner:
 
 
 def predict_all(
-    model_name: str, asked: Asked, output: Settings, runner: RunnerSettings, told: Told = lambda _: None
+    model_name: str,
+    asked: Asked,
+    output: Settings,
+    runner: RunnerSettings,
+    told: Told = lambda _: None,
+    *,
+    run: str | None = None,
 ) -> BatchReport:
-    """Predicts all rows by the model's champion.
+    """Predicts all rows by the model's champion, for a pipeline's `run` or a command. An output is one job's at a time.
 
     Raises:
+        BusyError: another job writes the output.
         InputError: there is nothing to predict, or it cannot be read or written.
         EvergreenError: there is no champion, or what it takes does not answer; what was predicted stays.
     """
@@ -54,4 +62,4 @@ def predict_all(
     trained = load_artifact(champion.artifact, TrainedModel)
     model = Model(str(trained.path), champion.version, champion.examples)
     job = job_of(model_name, model, load_task(trained.path), asked, output)
-    return runner_of(runner).run(job, told)
+    return in_turn(job, runner_of(runner).run, told, run)

@@ -47,7 +47,7 @@ def model_lease(
     def waiting(message: str) -> None:
         sys.stderr.write(f"{message}\n")
 
-    with held(store, model, holder_of(run), Patience(wait_s, waiting, over)) as claim:
+    with held(store, f"model '{model}'", holder_of(run), Patience(wait_s, waiting, over)) as claim:
         yield claim
 
 

@@ -133,7 +133,8 @@ class _Stopping:
         holder, noted = seen.holder, seen.lease.rollout
         if holder is not None and not self._is_over(ended, seen.lease):
             if noted is not None and self._is_meant(noted.run):  # whoever is at work answers for the traffic
-                self.left.append(f"the rollout of version {noted.version} by {noted.run}: {seen.sentence(self._model)}")
+                held = seen.sentence(f"model '{self._model}'")
+                self.left.append(f"the rollout of version {noted.version} by {noted.run}: {held}")
             return None
         if holder is None and (noted is None or not self._is_meant(noted.run)):
             return None

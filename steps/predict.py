@@ -34,11 +34,13 @@ def predict(
 
     Raises:
         InputError: there is nothing to predict, or it cannot be read or written.
+        BusyError: another job writes the output.
         EvergreenError: there is no champion, or what it takes does not answer; what was predicted stays.
     """
     resolved = backfill.window if backfill else window.resolve() if window else None
     asked = Asked(source, window=resolved, keep=keep, shard_rows=shard_rows)
-    report = predict_all(model_name, asked, output, runner.of_run(str(get_step_context().pipeline_run.id)))
+    run = get_step_context().pipeline_run
+    report = predict_all(model_name, asked, output, runner.of_run(str(run.id)), run=run.name)
     log_metadata({PREDICTED_KEY: report.done})
     logger.info("%s: %s", report.output, report.done)
     return report

@@ -27,7 +27,9 @@ from google.cloud import bigquery  # noqa: E402 - after the filter
 from evergreen.adapters.bigquery.output_settings import BigQueryOutput  # noqa: E402 - after the filter
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
 from evergreen.adapters.files.output_settings import FilesOutput  # noqa: E402 - after the filter
-from evergreen.batch.job import run  # noqa: E402 - after the filter
+from evergreen.batch.job import Job, Told, run  # noqa: E402 - after the filter
+from evergreen.batch.turns import in_turn  # noqa: E402 - after the filter
+from evergreen.core.batch import BatchReport  # noqa: E402 - after the filter
 from evergreen.core.kinds import Settings  # noqa: E402 - after the filter
 from tests.batches import job, keywords, texts  # noqa: E402 - after the filter
 
@@ -100,7 +102,7 @@ class BigQueryCase:
 
     def left(self, number: int) -> list[str]:
         names = [item.table_id for item in self._client().list_tables("news")]
-        return [name for name in names if name.startswith(f"out{number}_")]
+        return [name for name in names if name.startswith(f"out{number}_") and not name.endswith("__lease")]
 
     def _client(self) -> Any:
         return bigquery.Client(project=self.project)
@@ -124,8 +126,12 @@ def predicted(case: FilesCase | BigQueryCase, source: Path, number: int, moment:
     output = case.output(number)
     case.watch(death)
     with keywords():
-        run(job(source, output), workers=1)
+        in_turn(job(source, output), _here)
     return death.seen
+
+
+def _here(made: Job, told: Told) -> BatchReport:
+    return run(made, 1, told)
 
 
 def predicted_again(case: BigQueryCase, output: Path) -> list[Any]:

@@ -1,6 +1,7 @@
 """A machine of its own that holds a lease: `python -m tests.lease_holder STORE RUN` says whether it has it.
 
-STORE is the path of a file, or gs://bucket/object. What it does next comes in by its standard input: `fence`, `end`.
+STORE is the path of a file, gs://bucket/object, or bq://dataset.table. What it does next comes in by its standard
+input: `fence`, `end`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from evergreen.adapters.bigquery.leases import BigQueryLease
+from evergreen.adapters.bigquery.output_settings import BigQueryOutput
 from evergreen.adapters.gcs.leases import GcsLease
 from evergreen.adapters.local_endpoint.host import FileLease
 from evergreen.core.errors import BusyError
@@ -18,6 +21,9 @@ PROJECT = "local-project"
 
 
 def store_of(address: str) -> LeaseStore:
+    if address.startswith("bq://"):
+        table = address.removeprefix("bq://")
+        return BigQueryLease(BigQueryOutput(project=PROJECT, table=table), table.partition(".")[2])
     if not address.startswith("gs://"):
         return FileLease(Path(address))
     bucket, _, name = address.removeprefix("gs://").partition("/")

@@ -113,6 +113,8 @@ class Tables:
         if lifetime and "expirationTime" not in made:
             made["expirationTime"] = str(int(now_ms()) + int(lifetime))
         with self.warehouse.changing() as cursor:
+            if self.find(name):  # another request was quicker
+                raise duplicate("Table", str(name))
             # A table needs a column; BigQuery's may have none until something is loaded.
             columns = duckdb_columns(made["schema"]["fields"]) or '"_box_empty" BOOLEAN'
             if is_by_ingestion(made):
@@ -123,11 +125,11 @@ class Tables:
     def patch(self, name: TableName, body: Resource, expected: str | None) -> Resource:
         """The table with the given properties changed; columns may be added, none removed or retyped."""
         table = self.get(name)
-        check_etag(table, expected)
         fixed = {key: table[key] for key in ("id", "tableReference", "creationTime", "location", "kind", "type")}
         changed = {key: value for key, value in (table | body | fixed).items() if value is not None}
         changed = _checked(changed)
         with self.warehouse.changing() as cursor:
+            check_etag(self.get(name), expected)  # of two that read the same state, one is too late
             for field in _added(table["schema"]["fields"], changed["schema"]["fields"], name):
                 cursor.execute(f"ALTER TABLE {name.sql} ADD COLUMN {quoted(field['name'])} {duckdb_type(field)}")
                 cursor.execute(f'ALTER TABLE {name.sql} DROP COLUMN IF EXISTS "_box_empty"')

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from evergreen.batch.pool import Here, processes
 from evergreen.batch.work import Done, Shard, Work
-from evergreen.core.batch import BatchReport, Part, Row, Table
+from evergreen.core.batch import BatchReport, OwnTurn, Part, Row, Table, Turn
 from evergreen.core.errors import InputError
 
 SHARD_ROWS = 4_000
@@ -28,7 +28,7 @@ Told = Callable[[int], None]
 @dataclass(frozen=True)
 class Job:
     """Which rows are predicted: those of `table`, which is from `origin`, for a model's `name`. `note` goes into the
-    report.
+    report; the output is made while it is the job's `turn`.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Job:
     work: Work
     shard_rows: int = SHARD_ROWS
     note: str | None = None
+    turn: Turn = field(default_factory=OwnTurn)
 
 
 def run(job: Job, workers: int, told: Told = lambda _: None) -> BatchReport:
@@ -65,6 +66,7 @@ def run(job: Job, workers: int, told: Told = lambda _: None) -> BatchReport:
 def finished(job: Job, total: Total, runner: str, began: float) -> BatchReport:
     """What was done, once the output is made of all parts; `began` is by the monotonic clock."""
     parts, work = sorted(total.parts), job.work
+    job.turn.fence()  # `finish` removes what is of no part of this job
     return BatchReport(
         output=work.store.finish(parts),
         model=job.name,

@@ -26,7 +26,7 @@ _KEY_CHARS = 16
 
 
 def job_key(work: Work) -> str:
-    """Tells the job from others: two of one output are never under way."""
+    """Tells the job from others: an output is one job's at a time (`PartStore.turn`)."""
     what = (work.model.version, work.engine, work.store)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:_KEY_CHARS]
 

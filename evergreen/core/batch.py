@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 from evergreen.core.base import Frozen
+from evergreen.core.lease import Holder, Lease
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,26 @@ class Part(NamedTuple):
         return f"{self.number:05d}-{self.key}-{self.unusable}"
 
 
+class Turn(Protocol):
+    """A job's turn at an output, which one job has at a time. A `Claim` is one."""
+
+    def check(self) -> None:
+        """Returns while nothing tells that it is over. Raises LeaseLostError: another job writes the output now."""
+
+    def fence(self) -> None:
+        """Returns once it is sure to be this job's still. Raises as `check` does, or EvergreenError: no answer."""
+
+
+class OwnTurn:
+    """One that nobody can take away."""
+
+    def check(self) -> None:
+        """Returns."""
+
+    def fence(self) -> None:
+        """Returns."""
+
+
 class PartStore(Protocol):
     """Where parts are kept and, once all are there, become the output. It travels to workers."""
 
@@ -71,6 +93,14 @@ class PartStore(Protocol):
 
     def check(self) -> str:
         """Where the output goes, in words. Raises InputError: it cannot be written there."""
+
+    def turn(self, holder: Holder, over: Callable[[Lease], bool]) -> AbstractContextManager[Turn]:
+        """The output, this job's alone within the block, on any machine; `over` says from whom it is taken over.
+
+        Raises:
+            BusyError: another job writes it; the message says whose it is and since when.
+            EvergreenError: nothing can be written there, or where it is does not answer.
+        """
 
     def known(self) -> Iterable[Part]:
         """The parts that are there whole, of this job or of others."""

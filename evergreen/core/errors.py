@@ -47,7 +47,7 @@ class EndpointError(EvergreenError):
 
 
 class BusyError(EvergreenError):
-    """Another run holds the lock on the same model."""
+    """Somebody else is at work on the same model or output."""
 
 
 def own_error(error: BaseException) -> EvergreenError | None:

@@ -1,4 +1,5 @@
-"""Who may move a model's traffic: a lease, kept as one object that is written only at the generation that was read.
+"""Who may move a model's traffic, or write an output: a lease, kept as one object that is written only at the
+generation that was read.
 
 {"holder": {"owner": "ann@laptop", "run": "rollback", "since": "2026-11-28T19:46Z",
   "token": "9f0c…"}, "rollout": null}
@@ -97,12 +98,10 @@ class Seen(Frozen):
             return None
         return HeldLease(owner=holder.owner, run=holder.run, since=holder.since, until=self.until)
 
-    def sentence(self, model: str) -> str:
-        """Who holds it, since when, and until when unless renewed."""
+    def sentence(self, of: str) -> str:
+        """Who holds it, since when, and until when unless renewed; `of` says what for, as `model 'news'`."""
         held = self.held
-        return (
-            f"the lease of model '{model}' is held by {held}" if held else f"nobody holds the lease of model '{model}'"
-        )
+        return f"the lease of {of} is held by {held}" if held else f"nobody holds the lease of {of}"
 
 
 class MovedError(EvergreenError):
@@ -114,7 +113,7 @@ class LeaseLostError(BusyError):
 
 
 class LeaseStore(Protocol):
-    """Where the lease of one model is kept."""
+    """Where one lease is kept: of a model, or of an output."""
 
     @property
     def poll_s(self) -> float:
@@ -138,10 +137,12 @@ def from_nobody(_: Lease) -> bool:
 
 
 class Claim:
-    """One holder's claim on the lease; each method is one exchange with the store, so any two may interleave."""
+    """One holder's claim on the lease `of` what its messages name; each method is one exchange with the store, so any
+    two may interleave.
+    """
 
-    def __init__(self, store: LeaseStore, model: str, holder: Holder) -> None:
-        self.model = model
+    def __init__(self, store: LeaseStore, of: str, holder: Holder) -> None:
+        self.of = of
         self.holder = holder
         self._store = store
         self._lease = Lease()
@@ -165,6 +166,11 @@ class Claim:
                 return False
             self._lease = lease
             return True
+
+    def check(self) -> None:
+        """Returns, without an exchange, while none has found it lost. Raises LeaseLostError as `fence` does."""
+        if self._generation is None:
+            raise self._lost()
 
     def fence(self) -> None:
         """Returns, the lease renewed, while it is this claim's; called before each change of the traffic.
@@ -215,6 +221,6 @@ class Claim:
     def _lost(self) -> LeaseLostError:
         seen = self._store.read()
         return LeaseLostError(
-            f"the lease of model '{self.model}' was lost: {seen.sentence(self.model)}; nothing was changed any more, "
+            f"the lease of {self.of} was lost: {seen.sentence(self.of)}; nothing was changed any more, "
             "look at `status`, then run again"
         )

@@ -1,6 +1,6 @@
-"""A model's lease, waited for, renewed by a thread while it is held, and given back.
+"""A lease, waited for, renewed by a thread while it is held, and given back.
 
-with held(store, "news", holder_of("rollback"), patience=Patience(wait_s=60, waiting=print)) as claim:
+with held(store, "model 'news'", holder_of("rollback"), patience=Patience(wait_s=60, waiting=print)) as claim:
     claim.fence()
     endpoint.set_traffic({"3fa41c02be17": 100})
 """
@@ -33,7 +33,7 @@ class Patience:
     """How long the lease is waited for; `waiting` is told once who holds it, `over` says from whom it is taken over."""
 
     wait_s: float
-    waiting: Callable[[str], None]
+    waiting: Callable[[str], None] = logger.info
     over: Callable[[Lease], bool] = from_nobody
 
 
@@ -72,18 +72,28 @@ def is_gone(holder: Holder) -> bool:
     return started is None or abs(started - holder.started) > SAME_START_S
 
 
+def left_by_the_dead(run: str | None = None) -> Callable[[Lease], bool]:
+    """Whether a lease's holder is a process of this machine that has ended, or an earlier try of the same `run`."""
+
+    def over(lease: Lease) -> bool:
+        holder = lease.holder
+        return holder is not None and (is_gone(holder) or holder.run == run)
+
+    return over
+
+
 @contextmanager
-def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> Iterator[Claim]:
-    """The lease, held within the block.
+def held(store: LeaseStore, of: str, holder: Holder, patience: Patience) -> Iterator[Claim]:
+    """The lease, held within the block; `of` is what messages say that it is of, as `model 'news'`.
 
     Raises:
         BusyError: somebody else held it all the time; the message says who.
         EvergreenError: the store does not answer.
     """
-    claim = Claim(store, model, holder)
+    claim = Claim(store, of, holder)
     _take(claim, store, patience)
     done = threading.Event()
-    renewer = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{model}", daemon=True)
+    renewer = threading.Thread(target=_renew, args=(claim, done), name=f"lease of {of}", daemon=True)
     renewer.start()
     try:
         yield claim
@@ -93,7 +103,7 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
         try:
             claim.release()
         except EvergreenError as error:  # it lapses by itself; what was done under it is done
-            logger.warning("the lease of model '%s' could not be given back, it lapses by itself: %s", model, error)
+            logger.warning("the lease of %s could not be given back, it lapses by itself: %s", of, error)
 
 
 def _take(claim: Claim, store: LeaseStore, patience: Patience) -> None:
@@ -106,12 +116,13 @@ def _take(claim: Claim, store: LeaseStore, patience: Patience) -> None:
         if seen.holder is None:  # somebody else was quicker: the next look says who
             continue
         if time.monotonic() >= deadline:
+            waited = f"waited {patience.wait_s:g} s: " if patience.wait_s else ""
             raise BusyError(
-                f"{seen.sentence(claim.model)}; waited {patience.wait_s:g} s: wait for it to end, or end a run with "
+                f"{seen.sentence(claim.of)}; {waited}wait for it to end, or end a run with "
                 "`run.py stop`, then run again"
             )
         if not announced:
-            patience.waiting(f"{seen.sentence(claim.model)}; waiting up to {patience.wait_s:g} s")
+            patience.waiting(f"{seen.sentence(claim.of)}; waiting up to {patience.wait_s:g} s")
             announced = True
         time.sleep(min(store.poll_s, max(deadline - time.monotonic(), 0)))
 
@@ -124,7 +135,7 @@ def _renew(claim: Claim, done: threading.Event) -> None:
             logger.warning("%s", error)
             return
         except EvergreenError as error:
-            logger.warning("the lease of model '%s' was not renewed, it is tried again: %s", claim.model, error)
+            logger.warning("the lease of %s was not renewed, it is tried again: %s", claim.of, error)
 
 
 def _user() -> str:

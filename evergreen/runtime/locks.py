@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from evergreen.core.errors import BusyError
@@ -27,7 +28,7 @@ def exclusive(
     """Held by one process at a time.
 
     Raises:
-        BusyError: another one held it all the time; the message is `taken`, who, and what to do `instead`.
+        BusyError: another one held it all the time; the message is `taken`, who, since when, and what to do `instead`.
     """
     with _open(path) as descriptor:
         deadline = time.monotonic() + timeout_s
@@ -76,7 +77,9 @@ def _taken(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    return os.pread(descriptor, 20, 0).decode() or "unknown"
+    """Its id, and when it wrote that."""
+    since = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
+    return f"{os.pread(descriptor, 20, 0).decode() or 'unknown'}, since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager

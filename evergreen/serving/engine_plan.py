@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from evergreen.core.engines import FP32, TORCH, ServedEngines
 
 ONNX = "onnx"
+COMPARED_FIRST = "the two are compared first"
+"""How the reason ends while a better engine may yet take over."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def plan_of(served: ServedEngines | None, here: Here) -> EnginePlan:
     if choice.serves == FP32 or here.instruction_set == choice.instruction_set:
         return EnginePlan(names, 0, choice.reason)
     judged = f"{choice.serves} was judged on {choice.instruction_set}, this is {here.instruction_set}"
-    return EnginePlan(names, 1, f"{judged}: the two are compared first")
+    return EnginePlan(names, 1, f"{judged}: {COMPARED_FIRST}")
 
 
 def _ladder(first: str) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def assert_a_second_run_is_refused_and_an_interrupted_one_leaves_nothing(project
         until(process.stdout, r"training: \d+ of")
         second = project.run("--config", config, check=False)
         assert second.returncode == 1
-        assert f"another run of model 'my-news' is under way (process {process.pid})" in second.stderr
+        assert f"another run of model 'my-news' is under way (process {process.pid}, since " in second.stderr
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(timeout=60) == 130

@@ -339,7 +339,8 @@ def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: 
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         assert is_running(tmp_path, "m")
-        refusal = rf"another run of model 'm' is under way \(process {holder.pid}\); wait .* end it with\n  {STOP}$"
+        whose = rf"\(process {holder.pid}, since .+ UTC\)"
+        refusal = rf"another run of model 'm' is under way {whose}; wait .* end it with\n  {STOP}$"
         with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m", "training-2", STOP):
             pass
         with run_lock(tmp_path, "another", "training-2", STOP):

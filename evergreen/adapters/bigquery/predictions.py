@@ -1,6 +1,7 @@
 """Predictions as a BigQuery table: a load job a part into a staging table of its own, one copy of all at the end.
 
 news.predictions__replace_00003_9f2c41d07be8a615_2   is there: part 3 is loaded, whole
+news.predictions__lease                              says whose job writes the table now
 news.predictions                                     holds all parts in order, from one moment to the next
 
 Jobs are named for what they do, so that one that was started is never started twice, whoever asks for it again.
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,10 +21,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from evergreen.adapters.bigquery.failures import transient_retry, translated
+from evergreen.adapters.bigquery.leases import BigQueryLease
 from evergreen.adapters.bigquery.output_settings import BigQueryOutput
 from evergreen.adapters.google.calls import Kind, failure_of, passing_over
-from evergreen.core.batch import Part, PartFormat
+from evergreen.core.batch import Part, PartFormat, Turn
 from evergreen.core.errors import InputError
+from evergreen.core.lease import Holder, Lease
+from evergreen.runtime.hold import Patience, held
 
 _MARK = "Predictions by Evergreen"
 _MOST_SOURCES = 1_000
@@ -70,6 +75,14 @@ class BigQueryPredictions:
                     "output.write: append, or name another output.table"
                 )
         return str(table)
+
+    @contextmanager
+    def turn(self, holder: Holder, over: Callable[[Lease], bool]) -> Iterator[Turn]:
+        """By a lease beside the table, the same for rows that are added and for those that replace others."""
+        table = self.output.table_id
+        store = BigQueryLease(self.output, f"{table.table}__lease")
+        with held(store, f"table {table}", holder, Patience(0, over=over)) as claim:
+            yield claim
 
     def known(self) -> Iterable[Part]:
         """Those whose staging tables are there: a load job makes one at its end, with all rows."""

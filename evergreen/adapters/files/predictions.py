@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -18,12 +18,14 @@ from typing import Any, Self
 
 from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.output_settings import FilesOutput
+from evergreen.adapters.files.output_turns import turn_at, turn_here
 from evergreen.adapters.files.rows import table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import RowWriter, table_writer
 from evergreen.adapters.gcs.bucket import bucket_files
-from evergreen.core.batch import Part, PartFormat, Row
+from evergreen.core.batch import Part, PartFormat, Row, Turn
 from evergreen.core.errors import InputError
+from evergreen.core.lease import Holder, Lease
 from evergreen.data.shards import parquet_writer
 
 ROWS_AT_ONCE = 4_000
@@ -78,6 +80,14 @@ class FilesPredictions:
         elif not is_cloud(path) and Path(path).is_file():
             raise InputError(f"{path} is a file; name a folder, or a table such as {path}.csv")
         return path
+
+    def turn(self, holder: Holder, over: Callable[[Lease], bool]) -> AbstractContextManager[Turn]:
+        """By a lock of the kernel's on this machine, which a killed job leaves free, and by a lease in a bucket."""
+        path = self.output.path
+        if is_cloud(path):
+            return turn_at(path, holder, over)
+        lock = f"{self._folder.removesuffix('.parts')}.lock" if self.output.is_table else f"{self._folder}/.lock"
+        return turn_here(path, Path(lock))
 
     def known(self) -> Iterable[Part]:
         """Those in the folder, in this format."""

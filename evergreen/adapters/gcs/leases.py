@@ -1,4 +1,4 @@
-"""A model's lease in a bucket: one object, written only at the generation that was read.
+"""A lease in a bucket: one object, written only at the generation that was read.
 
 Cloud Storage takes a write with `ifGenerationMatch` as a whole or not at all, generation 0 standing for no object. All
 times are its own: an object's last write, and the `Date` of its answers.
@@ -20,17 +20,17 @@ from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 
 CALL_TIMEOUT_S = (10.0, 30.0)
 RETRY_TIMEOUT_S = 60.0
-_ADVICE = dict.fromkeys((Kind.INVALID, Kind.REFUSED), "check the bucket of parameters.host.staging")
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 @dataclass
 class GcsLease:
-    """The `LeaseStore` of one model: the object `name` of the bucket."""
+    """The `LeaseStore` that is the object `name` of the bucket, which `setting` names. `project` None: not told."""
 
-    project: str
+    project: str | None
     bucket: str
     name: str
+    setting: str = "parameters.host.staging"
     poll_s: float = 2.0
     _now: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
@@ -79,7 +79,7 @@ class GcsLease:
         try:
             return Lease.model_validate_json(content)
         except ValueError as error:
-            raise StorageError(f"{self._address} is no lease of a model: {error}; remove the object") from error
+            raise StorageError(f"{self._address} is no lease: {error}; remove the object") from error
 
     @property
     def _address(self) -> str:
@@ -112,9 +112,10 @@ class GcsLease:
             case Kind.DENIED | Kind.MISSING:
                 return RefusedError(
                     f"{self._address} may not be used, or has no bucket: {failure.reason}; the account needs "
-                    "roles/storage.objectUser on the bucket of parameters.host.staging"
+                    f"roles/storage.objectUser on the bucket of {self.setting}"
                 )
             case Kind.INVALID | Kind.REFUSED | Kind.EXHAUSTED:
-                return StorageError(failure.message(self._address, _ADVICE))
+                advice = dict.fromkeys((Kind.INVALID, Kind.REFUSED), f"check the bucket of {self.setting}")
+                return StorageError(failure.message(self._address, advice))
         reason = failure.reason
         return StorageError(f"Cloud Storage does not answer for {self._address}: {reason}; {ADVICE[Kind.UNANSWERED]}")

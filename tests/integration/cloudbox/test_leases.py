@@ -1,8 +1,11 @@
-"""The lease of a model between machines: processes with homes of their own, on one bucket, or one state directory."""
+"""The lease of a model between machines: processes with homes of their own, on one bucket or data set, or one state
+directory.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from cloudbox.box import Box
-from evergreen.adapters.gcs import leases
+from evergreen.adapters.bigquery import leases as tables
+from evergreen.adapters.gcs import leases as objects
 from evergreen.adapters.gcs.failures import RefusedError
 from evergreen.adapters.gcs.leases import GcsLease
 from evergreen.core.lease import TTL_S, Claim, Lease, LeaseLostError, LeaseStore, MovedError
@@ -21,14 +25,19 @@ from tests.lease_holder import store_of
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
-FILE, OBJECT = "file", "bucket"
+FILE, OBJECT, TABLE = "file", "bucket", "table"
 
 
-@pytest.fixture(params=[FILE, OBJECT])
+@pytest.fixture(params=[FILE, OBJECT, TABLE])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == FILE:
         return str(tmp_path / "locks" / "news.json")
-    request.getfixturevalue("box")
+    box = request.getfixturevalue("box")
+    if request.param == TABLE:
+        from google.cloud import bigquery
+
+        bigquery.Client(project=box.project).create_dataset("leases", exists_ok=True)
+        return f"bq://leases.{re.sub(r'[^a-z0-9]', '_', tmp_path.name)}"
     return f"gs://{BUCKET}/locks/{tmp_path.name}.json"
 
 
@@ -85,9 +94,10 @@ def test_of_machines_that_want_it_at_once_one_gets_it_and_a_killed_one_frees_it(
     assert seen.holder is not None
     assert 0 < (seen.until - seen.now).total_seconds() <= TTL_S + 1  # a Date has whole seconds
     holder.kill()
-    if address.startswith("gs://"):
+    if "://" in address:
         assert not claim(store).take(store.read())
-        monkeypatch.setattr(leases, "TTL_S", 1.0)
+        for module in (objects, tables):
+            monkeypatch.setattr(module, "TTL_S", 1.0)
         wait_until(lambda: store.read().holder is None, timeout_s=10)
     assert claim(store).take(store.read())
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cloudbox import environment
-from tests.running_box import REPOSITORY, RunningBox, running_box
+from tests.integration.cloudbox.person import Person
+from tests.running_box import running_box
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.emulated]
@@ -25,68 +19,24 @@ MODULE = "tests.integration.cloudbox.stopped_run"
 IDLE = {"holder": None, "rollout": None}
 
 
-@dataclass(frozen=True)
-class Person:
-    """Whoever starts and stops runs of the model in a box."""
+def started(person: Person, name: str) -> subprocess.Popen[str]:
+    """The command that waits for a run, which is at its rollout by now."""
+    process = person.starts(name)
+    wait_until(lambda: is_at_its_rollout(person, name) or process.poll() is not None, timeout_s=400)
+    assert process.poll() is None, process.communicate()[0]
+    return process
 
-    box: RunningBox
-    folder: Path
 
-    @property
-    def variables(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            **environment.client(self.box.box),
-            "ZENML_CONFIG_PATH": str(self.folder / "zenml"),
-            "ZENML_ANALYTICS_OPT_IN": "false",
-            "PYTHONPATH": str(REPOSITORY),
-            "PYTHONWARNINGS": "ignore",
-        }
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", MODULE, *arguments]
-
-    def says(self, *arguments: str) -> str:
-        done = subprocess.run(
-            self.command(*arguments),
-            env=self.variables,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def state(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self.says("state", name).splitlines()[-1])
-        return content
-
-    def started(self, name: str) -> subprocess.Popen[str]:
-        """The command that waits for a run, which is at its rollout by now."""
-        process = subprocess.Popen(
-            self.command("start", name),
-            env=self.variables,
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        wait_until(lambda: self.is_at_its_rollout(name) or process.poll() is not None, timeout_s=400)
-        assert process.poll() is None, process.communicate()[0]
-        return process
-
-    def is_at_its_rollout(self, name: str) -> bool:
-        """Whether the run has noted a rollout with the lease, by the bucket's file on disk: a client takes seconds."""
-        lease = self.box.box.home.state("gcs") / "buckets" / BUCKET / "locks" / "stopped-news.json"
-        return lease.exists() and f'"rollout":{{"run":"{name}"' in lease.read_text("utf-8")
+def is_at_its_rollout(person: Person, name: str) -> bool:
+    """Whether the run has noted a rollout with the lease, by the bucket's file on disk: a client takes seconds."""
+    lease = person.box.box.home.state("gcs") / "buckets" / BUCKET / "locks" / "stopped-news.json"
+    return lease.exists() and f'"rollout":{{"run":"{name}"' in lease.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     with running_box(tmp_path_factory.mktemp("box") / "home", "gateway", "gcs", "vertex", "zenml") as box:
-        person = Person(box, tmp_path_factory.mktemp("person"))
+        person = Person(box, tmp_path_factory.mktemp("person"), MODULE)
         person.says("register")
         yield person
 
@@ -102,7 +52,7 @@ def assert_nothing_is_left(person: Person, name: str) -> None:
 
 def test_the_step_that_follows_a_cancelled_delivery_ends_its_run(person: Person) -> None:
     name = "deliver-4711-1"
-    process = person.started(name)
+    process = started(person, name)
     process.kill()  # what GitHub does to a command that does not end in time
     process.communicate()
     before = person.state(name)
@@ -117,7 +67,7 @@ def test_the_step_that_follows_a_cancelled_delivery_ends_its_run(person: Person)
 
 def test_ctrl_c_in_the_command_that_watches_ends_the_run(person: Person) -> None:
     name = "by-hand"
-    process = person.started(name)
+    process = started(person, name)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 130, said

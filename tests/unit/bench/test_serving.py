@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
+from bench.contestants import wait_changed_over
 from bench.load import Load, Seen, find_wrk, write_bodies
 from bench.report import print_result
-from bench.serving import LIMITS, Measured, note_text_ratios
+from bench.serving import LIMITS, Measured, note_start, note_text_ratios
 from bench.soak import Heard
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.serving.engine_plan import COMPARED_FIRST
 
 
 def seen(per_second: float, p99_s: float = 1.0) -> Seen:
@@ -55,6 +60,75 @@ def test_a_rival_that_was_not_there_is_in_no_ratio() -> None:
     note_text_ratios(given, "minilm")
     assert not [name for name in given.ratios if "LitServe" in name or "MLflow" in name]
     assert math.isnan(given.speed("minilm", ("16 clients", "evergreen"), ("16 clients", "litserve")))
+
+
+class Started:
+    """A server whose memory grows by its answers, and is told once it compares nothing any more."""
+
+    def __init__(self, log: Path, mib: float, ready_s: float) -> None:
+        self.log, self.mib, self.ready_s = log, mib, ready_s
+        self.answered: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        self.log.write_text(line("onnx-int8-u8s8", "it agrees with the other here"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def answer(self, bodies: Sequence[bytes]) -> None:
+        self.answered += bodies
+
+    def memory_mib(self) -> float:
+        return self.mib + len(self.answered)
+
+
+class Contestants:
+    """Of which the second start of ours takes more, and one that changed over takes most."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Started] = []
+
+    def evergreen(self, environment: dict[str, str]) -> Started:
+        sizes = {"torch": (498.0, 498.0), "": (98.0, 118.0)}[environment.get("EVERGREEN_ENGINE", "")]
+        return self._start(sizes, 5.0 if environment else 1.0)
+
+    def elsewhere(self) -> Started:
+        return self._start((198.0, 238.0), 2.0)
+
+    def few(self) -> list[bytes]:
+        return [b"a", b"b"]
+
+    def _start(self, sizes: tuple[float, float], ready_s: float) -> Started:
+        self.started.append(Started(self.folder / "log", sizes[len(self.started) // 3], ready_s))
+        return self.started[-1]
+
+
+def line(engine: str, reason: str) -> str:
+    return json.dumps({"severity": "INFO", "event": "engine", "engine": engine, "reason": reason}) + "\n"
+
+
+def test_memory_is_read_once_every_server_has_answered_the_same_and_changed_over(tmp_path: Path) -> None:
+    given, contestants = Measured(), Contestants(tmp_path)
+    note_start(given, "minilm", contestants, 2)  # type: ignore[arg-type]
+    assert given.ratios["minilm, memory, torch's over ours"] == 500 / 240
+    assert given.ratios["minilm, start to ready, torch's over ours"] == 5.0
+    assert [server.answered for server in contestants.started] == [[b"a", b"b"]] * 6
+
+
+def test_a_server_that_compares_engines_is_waited_for(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    begins = line("onnx-fp32", f"int8 was judged on another, this is avx2: {COMPARED_FIRST}")
+    log.write_text(begins)
+    with pytest.raises(EvergreenError, match=r"engines are still compared after 0 s"):
+        wait_changed_over(log, within_s=0)
+    failed: dict[str, Any] = {"severity": "WARNING", "event": "engine failed", "engine": "int8", "error": "damaged"}
+    for ends in (line("onnx-int8", "it agrees with the other here, and is no slower"), json.dumps(failed) + "\n"):
+        log.write_text(f"plain text\n{begins}{ends}")
+        wait_changed_over(log, within_s=0)
+    log.write_text("")
+    wait_changed_over(log, within_s=0)
 
 
 def test_a_load_generator_that_is_nowhere_is_told() -> None:

@@ -13,7 +13,7 @@ def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Pat
     lock = tmp_path / "of" / "news.lock"
     with (
         exclusive(lock, "taken"),
-        pytest.raises(BusyError, match=rf"news is busy \(process {os.getpid()}\); wait for it to end"),
+        pytest.raises(BusyError, match=rf"news is busy \(process {os.getpid()}, since 2.+ UTC\); wait for it to end"),
         exclusive(lock, "news is busy", timeout_s=0.05),
     ):
         pass
@@ -29,7 +29,7 @@ def test_what_to_do_instead_is_told_where_there_is_more_than_to_wait(tmp_path: P
     lock = tmp_path / "news.lock"
     with (
         exclusive(lock, "taken"),
-        pytest.raises(BusyError, match=rf"busy \(process {os.getpid()}\); stop it$"),
+        pytest.raises(BusyError, match=rf"busy \(process {os.getpid()}, since 2.+ UTC\); stop it$"),
         exclusive(lock, "busy", timeout_s=0, instead="stop it"),
     ):
         pass

@@ -1,0 +1,112 @@
+"""What the soak makes of servers that drop, or leave hanging, what they have no room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+
+from bench import soak
+from bench.report import print_result
+from bench.soak import LIMITS, Heard, closed, opened
+
+HEARD, SENT = "answered or refused of those sent, at the least", "sent of those that came under overload"
+ANSWER = b"HTTP/1.1 %d x\r\ncontent-length: 2\r\n\r\n{}"
+Behaviour = Callable[[int], int | None]
+"""The status of the request of a number; None: the connection is dropped, 0: there is never an answer."""
+
+
+@asynccontextmanager
+async def serving(status_of: Behaviour, requests_a_connection: int | None = None) -> AsyncIterator[str]:
+    numbers, writers, under_way = count(), list[asyncio.StreamWriter](), set[asyncio.Task[None] | None]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        under_way.add(asyncio.current_task())
+        for answered in count(1):
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.rpartition(b"content-length: ")[2]))
+            except (EOFError, ConnectionError):
+                return
+            status = status_of(next(numbers))
+            if status is None:
+                writer.close()
+                return
+            if status:
+                writer.write(ANSWER % status)
+            if answered == requests_a_connection:
+                await asyncio.sleep(0)  # idle for too long, as a server sees it
+                writer.close()
+                return
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=500)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/predict"
+    finally:
+        for writer in writers:
+            writer.close()
+        server.close()
+        await asyncio.gather(*filter(None, under_way))
+
+
+def heard_under_overload(status_of: Behaviour) -> Heard:
+    async def run() -> Heard:
+        async with serving(status_of) as url:
+            return await opened(url, 300.0, 0.5)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("status_of", "connections", "missed"),
+    [
+        (lambda number: 200 if number % 4 == 0 else 503, 900, []),
+        (lambda number: 200 if number % 4 == 0 else None, 900, [HEARD]),
+        (lambda number: 500 if number == 7 else 429, 900, [HEARD]),
+        (lambda number: 200 if number < 20 else 0, 40, [SENT]),
+    ],
+    ids=["refuses", "drops", "fails once", "leaves hanging"],
+)
+def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
+    status_of: Behaviour, connections: int, missed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soak, "CONNECTIONS", connections)
+    heard = heard_under_overload(status_of)
+    ratios = {HEARD: heard.heard, SENT: heard.sent}
+    for name in ratios:
+        held = print_result("soak", ratios, {name: LIMITS[name]}, as_json=False) == 0
+        assert held == (name not in missed), (name, ratios)
+
+
+def test_a_dead_server_was_never_heard() -> None:
+    heard = asyncio.run(opened("http://127.0.0.1:9/predict", 100.0, 0.2))
+    assert (heard.heard, heard.failed > 5) == (0.0, True)
+    assert Heard().heard == 0.0
+
+
+def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure() -> None:
+    async def run() -> Heard:
+        async with serving(lambda _: 200, requests_a_connection=1) as url:
+            connections, heard = soak.Connections(url), Heard()
+            for number in range(5):
+                await soak._asked(connections, heard, number)
+                await asyncio.sleep(0.02)
+            return heard
+
+    heard = asyncio.run(run())
+    assert (len(heard.answered), heard.failed) == (5, 0)
+
+
+def test_what_two_crowds_heard_is_told_together() -> None:
+    async def run(status_of: Behaviour) -> Heard:
+        async with serving(status_of) as url:
+            return await closed(url, 2, 0.1)
+
+    one, other = map(asyncio.run, map(run, (lambda _: 200, lambda _: 429)))
+    both = one.and_of(other)
+    assert (len(both.answered), len(both.refused)) == (len(one.answered), len(other.refused))
+    assert both.cells(0.2)[-2:] == ["0", "0"]
