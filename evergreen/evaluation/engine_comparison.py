@@ -5,6 +5,7 @@ verdict = EngineComparison(evaluator, full, Admission()).judge(quick)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Generic, NamedTuple
 
@@ -32,10 +33,13 @@ class Verdict(NamedTuple):
 
 
 class EngineComparison(Generic[B, A]):
-    """Compares engines with float32, on no more rows than it takes to decide."""
+    """Compares engines with float32, on no more rows than it takes to decide; small answers of float32 are kept for the
+    next engine.
+    """
 
     def __init__(self, evaluator: Evaluator[B, A], full: Loaded[B, A], admission: Admission) -> None:
         self._evaluator, self._full, self._admission = evaluator, full, admission
+        self._known: defaultdict[int, list[A]] = defaultdict(list)
 
     def judge(self, other: Loaded[B, A]) -> Verdict:
         """The verdict on the test rows; where they leave it open on validation rows, too, then on training rows."""
@@ -52,13 +56,11 @@ class EngineComparison(Generic[B, A]):
 
     def _further(self, other: Loaded[B, A]) -> Iterator[Shares]:
         """What of each row is answered otherwise, of the validation rows and of growing parts of the training rows."""
-        splits = self._evaluator.splits
-        for split, chosen in (SplitName.VALIDATION, None), *_train_parts(splits, self._admission.max_train_rows):
-            parts = [
-                self._evaluator.otherwise(self._full.answer(batch), other.answer(batch))
-                for batch in self._evaluator.inputs(split, chosen)
-            ]
-            yield np.concatenate([np.empty(0), *parts])
+        evaluator, most = self._evaluator, self._admission.max_train_rows
+        parts = ((SplitName.VALIDATION, None), *_train_parts(evaluator.splits, most))
+        for look, (split, chosen) in enumerate(parts, start=1):
+            answered = self._answered(look, evaluator.inputs(split, chosen), other)
+            yield np.concatenate([np.empty(0), *(evaluator.otherwise(full, quick) for _, full, quick in answered)])
 
     def _on_test(self, other: Loaded[B, A]) -> tuple[Shares, Metric]:
         """What of each test row is answered otherwise, and what the primary metric loses by that."""
@@ -66,8 +68,7 @@ class EngineComparison(Generic[B, A]):
         shares: list[Shares] = []
         ours: list[Counts] = []
         theirs: list[Counts] = []
-        for batch in evaluator.rows(()):
-            full, quick = self._full.answer(batch), other.answer(batch)
+        for batch, full, quick in self._answered(0, evaluator.rows(()), other):
             shares.append(evaluator.otherwise(full, quick))
             ours.append(evaluator.counts(batch, quick))
             theirs.append(evaluator.counts(batch, full))
@@ -77,6 +78,15 @@ class EngineComparison(Generic[B, A]):
         if not spec.higher:
             return np.concatenate(shares), difference
         return np.concatenate(shares), Metric(value=-difference.value, low=-difference.high, high=-difference.low)
+
+    def _answered(self, look: int, batches: Iterator[B], other: Loaded[B, A]) -> Iterator[tuple[B, A, A]]:
+        """Batches with what float32 answers, and the other; each look is at the same batches for all engines."""
+        known = self._known[look]
+        for number, batch in enumerate(batches):
+            full = known[number] if number < len(known) else self._full.answer(batch)
+            if self._evaluator.small_answers and number == len(known):
+                known.append(full)
+            yield batch, full, other.answer(batch)
 
 
 def _verdict(measured: Metric, loss: Metric, rows: int, admission: Admission) -> Verdict:

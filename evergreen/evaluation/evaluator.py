@@ -73,10 +73,14 @@ class Reference(NamedTuple, Generic[B]):
 
 
 class Evaluator(ABC, Generic[B, A]):
-    """One task's side of one evaluation; what it keeps of the worst rows makes it good for one only."""
+    """One task's side of one evaluation; what it keeps of the worst rows makes it good for one only.
+
+    `small_answers`: those of thousands of rows fit in memory.
+    """
 
     row_noun: ClassVar[str] = "row"
     latency_samples: ClassVar[int] = 50
+    small_answers: ClassVar[bool] = False
 
     def __init__(self, splits: Splits, measure: Measure, slices: ColumnSlices) -> None:
         self.splits, self.measure, self.slices = splits, measure, slices

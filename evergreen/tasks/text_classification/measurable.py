@@ -132,6 +132,8 @@ class TextModel:
 class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
     """Counts are those of `Classification`."""
 
+    small_answers = True
+
     def __init__(self, splits: Splits, task: TextClassification) -> None:
         super().__init__(splits, Classification(task.labels), task.slices)
         self._task = task

@@ -59,19 +59,25 @@ class Numbered(Evaluator[Rows, Numbers]):
     instance = constant = load  # type: ignore[assignment]
 
 
-def compared(other: Answers, **admission: Any) -> tuple[Any, list[tuple[str, int]]]:
-    """The verdict on an engine that answers so, where float32 is right but for every tenth row."""
+def full(batch: Rows) -> Numbers:
+    """What float32 answers: it is right but for every tenth row."""
+    return np.where(batch.numbers % 10 == 3, 0, batch.numbers % 2)
+
+
+def otherwise(where: Answers) -> Answers:
+    """The same but for these rows."""
+    return lambda batch: np.where(where(batch), 1 - full(batch), full(batch))
+
+
+def engine(answer: Answers) -> Loaded[Rows, Numbers]:
+    return Loaded(cast("Any", None), answer)
+
+
+def compared(where: Answers, **admission: Any) -> tuple[Any, list[tuple[str, int]]]:
+    """The verdict on an engine that answers these rows otherwise, and what of further splits was read for it."""
     evaluator = Numbered()
-
-    def full(batch: Rows) -> Numbers:
-        return np.where(batch.numbers % 10 == 3, 0, batch.numbers % 2)
-
-    def engine(answer: Answers) -> Loaded[Rows, Numbers]:
-        return Loaded(cast("Any", None), answer)
-
     settings = Admission(**({"max_loss": 0.0} | admission))
-    quick = engine(lambda batch: np.where(other(batch), 1 - full(batch), full(batch)))
-    return EngineComparison(evaluator, engine(full), settings).judge(quick), evaluator.read
+    return EngineComparison(evaluator, engine(full), settings).judge(engine(otherwise(where))), evaluator.read
 
 
 def every(step: int) -> Answers:
@@ -120,3 +126,22 @@ def test_no_more_than_the_training_rows_that_may_be_and_each_once() -> None:
     assert read == [("validation", 200), ("train", 100), ("train", 100), ("train", 200), ("train", 400)]
     assert "allowed are 1.0%" in verdict.reason
     assert compared(every(100), max_train_rows=0)[1] == [("validation", 200)]
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_float32_answers_each_batch_once_for_all_engines_where_its_answers_are_small(
+    small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Numbered, "small_answers", small)
+    asked: list[int] = []
+
+    def counted(batch: Rows) -> Numbers:
+        asked.extend(batch.numbers.tolist())
+        return full(batch)
+
+    comparison = EngineComparison(Numbered(), engine(counted), Admission(max_loss=0.0))
+    first, second = (comparison.judge(engine(otherwise(every(step)))) for step in (100, 1_000_003))
+    assert not first.admitted
+    assert second.admitted
+    assert second.compared < first.compared
+    assert len(asked) == first.compared + (0 if small else second.compared)
