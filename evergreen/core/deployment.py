@@ -59,7 +59,8 @@ class EndpointStatus(Frozen):
     code or another container than the configured one, until they are renewed; `token_command` the shell command that
     prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
     is no such page); `parked` whether nothing runs on purpose, and `traffic` is what will be again; `shadow` what came
-    so far of the copies of requests that a version gets now (None: none does).
+    so far of the copies of requests that a version gets now (None: none does); `replicas` how many of each version are
+    available, where the host has several and counts them.
     """
 
     url: str | None
@@ -70,3 +71,4 @@ class EndpointStatus(Frozen):
     page: str | None = None
     parked: bool = False
     shadow: ShadowReport | None = None
+    replicas: dict[str, int] = {}
