@@ -9,7 +9,7 @@
 | slow | method | the next calls wait `seconds` first |
 | stale | `List…` method | the next lists tell the state of `seconds` ago; single resources are told as they are |
 | no-status | ListEndpoints, GetEndpoint | the next answers tell no deployed model's status |
-| autoscaled | display name of the deployed model | autoscaling has `replicas` of it up, at most its most |
+| autoscaled | id or display name of a deployed model | autoscaling has `replicas` of it up, at most its most |
 | unresolved | host | the next connections to it fail as where DNS has no such name yet |
 | stall | `storage.objects.get` or `….insert` | the next object's bytes stop halfway, and go on after `seconds` |
 | cut | `storage.objects.get` or `….insert` | the connection of the next object's bytes ends halfway |

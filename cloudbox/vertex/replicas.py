@@ -35,7 +35,7 @@ class Replicas:
         least, most = _bounds(deployed)
         with self._lock:
             up = self._up.get(deployed.id, least)
-        rule = faults.take(self._home, "autoscaled", deployed.display_name)
+        rule = next(filter(None, (faults.take(self._home, "autoscaled", name) for name in _names(deployed))), None)
         return min(max(up, rule.replicas or 0), most) if rule else up
 
     def keep(self, deployed: Any) -> None:
@@ -82,6 +82,10 @@ class Replicas:
 def machine_of(deployed: Any) -> str:
     """The machine type that it runs on."""
     return str(deployed.dedicated_resources.machine_spec.machine_type) or DEFAULT_MACHINE
+
+
+def _names(deployed: Any) -> tuple[str, str]:
+    return deployed.id, deployed.display_name
 
 
 def _bounds(deployed: Any) -> tuple[int, int]:

@@ -217,24 +217,23 @@ def test_who_stops_a_rollout_has_the_champion_at_its_least_again(fleet: Fleet) -
 
 
 def test_a_successor_has_the_replicas_of_the_one_that_it_follows(fleet: Fleet) -> None:
-    renewed = fleet.watched(with_env(fleet.trial, LC_ALL="C"))
-    fleet.newcomer = Release(
-        model="news", version=fleet.champion, fetch=lambda: fleet.trial.path / "a", smoke=fleet.newcomer.smoke
-    )
+    running = EndpointResource(Clients(fleet.trial.host), "news", "live").running
     faults.clear(fleet.box.home, "autoscaled")
-    faults.add(fleet.box.home, faults.Fault(kind="autoscaled", target=fleet.champion, replicas=2, times=1))
-    switched = renewed.switch
-    seen: list[int] = []
+    (old,) = running()
+    faults.add(fleet.box.home, faults.Fault(kind="autoscaled", target=old.id, replicas=3))
+    renewed = with_env(fleet.trial, LC_ALL="C")
+    switch, seen = renewed.switch, dict[str, int | None]()
 
-    def switch(version: str) -> None:
-        running = EndpointResource(Clients(fleet.trial.host), "news", "live").running()
-        seen.extend(deployed.replicas or 0 for deployed in running if not deployed.percent)
-        switched(version)
+    def switched(version: str) -> None:
+        seen.update({deployed.id: deployed.replicas for deployed in running()})
+        switch(version)
 
-    renewed.switch = switch  # type: ignore[method-assign]
-    assert roll_out(renewed, fleet.newcomer, None, lambda: None).outcome == "live"
-    assert seen
-    assert fleet.leasts() == {"newcomer": 1}
+    renewed.switch = switched  # type: ignore[method-assign]
+    champion = replace(fleet.newcomer, version=fleet.champion, fetch=lambda: fleet.trial.path / "a")
+    assert roll_out(renewed, champion, None, lambda: None).outcome == "live"
+    (new,) = running()
+    assert seen == {old.id: 3, new.id: 3}
+    assert new.least == 1
 
 
 def test_who_lost_the_lease_changes_no_replicas(fleet: Fleet) -> None:
