@@ -22,6 +22,7 @@ from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import live, never, release
 from tests.hosted_trial import HostedTrial, with_env
 
+pytestmark = pytest.mark.e2e  # minutes on a busy machine
 MACHINE = "n1-standard-4"
 
 
@@ -172,7 +173,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("under_way", [True, False], ids=["under way", "done"])
 def test_who_takes_over_after_a_kill_waits_for_what_was_asked_for_and_asks_no_more(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, under_way: bool
+    fleet: Fleet, caplog: pytest.LogCaptureFixture, under_way: bool
 ) -> None:
     caplog.set_level(logging.INFO)
     endpoint = fleet.endpoint()
@@ -184,10 +185,10 @@ def test_who_takes_over_after_a_kill_waits_for_what_was_asked_for_and_asks_no_mo
         return False
 
     endpoint.scale = scaled  # type: ignore[method-assign]
-    monkeypatch.setattr(rollout, "restore", lambda *_: None)
-    with pytest.raises(Killed):
-        roll_out(endpoint, fleet.on(40), fleet.champion, never)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as dead:
+        dead.setattr(rollout, "restore", lambda *_: None)
+        with pytest.raises(Killed):
+            roll_out(endpoint, fleet.on(40), fleet.champion, never)
     caplog.clear()
     fleet.done.clear()
     assert fleet.leasts() == {"newcomer": 2, "champion": 1}
