@@ -23,7 +23,7 @@ from cloudbox.ledger.proof import Table, proof
 from cloudbox.ledger.setup import setup_of
 from cloudbox.services import SERVICES, zenml
 
-FAULT_FIELDS = ("kind", "target", "code", "seconds", "times")
+FAULT_FIELDS = ("kind", "target", "code", "seconds", "times", "replicas")
 DESCRIPTION = """Google Cloud in a box, on this machine, for unmodified Google clients.
 
   python -m cloudbox up
@@ -210,6 +210,7 @@ def _add_fault_parsers(fault: argparse.ArgumentParser) -> None:
     add.add_argument("target", nargs="?", help="method, machine type, model or task; default: any")
     add.add_argument("--code", help="what a failing call answers (default UNAVAILABLE)")
     add.add_argument("--seconds", type=float)
+    add.add_argument("--replicas", type=int, help="how many are up")
     add.add_argument("--times", type=int, help="how often it acts; default: until it is cleared")
     actions.add_parser("list", help="the rules in force, one JSON object a line")
     clear = actions.add_parser("clear", help="lift the rules")

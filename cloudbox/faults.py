@@ -8,14 +8,15 @@
 | answer-lost | method | the next calls are carried out, and answered with `code` |
 | slow | method | the next calls wait `seconds` first |
 | stale | `List…` method | the next lists tell the state of `seconds` ago; single resources are told as they are |
-| no-status | ListEndpoints | the next lists tell no deployed model's status |
+| no-status | ListEndpoints, GetEndpoint | the next answers tell no deployed model's status |
+| autoscaled | id or display name of a deployed model | autoscaling has `replicas` of it up, at most its most |
 | unresolved | host | the next connections to it fail as where DNS has no such name yet |
 | stall | `storage.objects.get` or `….insert` | the next object's bytes stop halfway, and go on after `seconds` |
 | cut | `storage.objects.get` or `….insert` | the connection of the next object's bytes ends halfway |
 | foreign | bucket | it is another project's: its metadata says so, and nothing else may be done with it |
-| quota | machine type, accelerator type or `spot` | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
-| stockout | as quota | a custom job on it is accepted, and fails before its container starts: RESOURCE_EXHAUSTED |
-| queue | as quota | a custom job on it stays queued for `seconds` before it starts |
+| quota | machine type, accelerator type or `spot` | a deployment, replica or job on it is refused: RESOURCE_EXHAUSTED |
+| stockout | as quota | a job or further replica on it is accepted, and fails before it starts: RESOURCE_EXHAUSTED |
+| queue | as quota | a custom job on it stays queued for `seconds`, a further replica takes as long to be up |
 | driver | task | the task fails before it has a container: INTERNAL |
 | image | task or custom job | its image cannot be pulled, so that its container never starts: NOT_FOUND |
 | preempt | task or custom job | its Spot machine is taken back `seconds` after the start: RESOURCE_EXHAUSTED |
@@ -49,6 +50,7 @@ Kind = Literal[
     "slow",
     "stale",
     "no-status",
+    "autoscaled",
     "unresolved",
     "stall",
     "cut",
@@ -77,6 +79,7 @@ class Fault(BaseModel):
     code: str = "UNAVAILABLE"
     seconds: float = Field(default=0.0, ge=0)
     times: PositiveInt | None = None
+    replicas: PositiveInt | None = None
 
     @field_validator("code")
     @classmethod

@@ -152,8 +152,10 @@ def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
     low, high = estimate.month
     replicas = f"{fleet.min_replicas} to {fleet.max_replicas} replicas, {fleet.min_replicas} more for rollback"
     yield f"endpoint    {what}: {low:,.2f} to {high:,.2f} USD a month of {HOURS_A_MONTH:g} h ({replicas})"
-    beside = f"{fleet.min_replicas} of the newcomer, and {PROBE_REPLICAS} that is asked before it gets traffic"
-    yield f"{INDENT}while a rollout goes on {estimate.rollout_hour:,.2f} USD an hour more ({beside})"
+    fewest, most = estimate.rollout_hour
+    own = f"{fleet.min_replicas} to {fleet.max_replicas} of the newcomer, as its share takes"
+    beside = f"{own}, and {PROBE_REPLICAS} that is asked before it gets traffic"
+    yield f"{INDENT}while a rollout goes on {fewest:,.2f} to {most:,.2f} USD an hour more ({beside})"
 
 
 def billed_too(project: Project) -> Iterator[str]:

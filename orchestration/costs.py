@@ -98,7 +98,7 @@ class Estimate:
 
     A task that is tried on several machines is there on the dearest of them that has a price.
 
-    `rollout_hour` is what an hour of a rollout costs beside the endpoint.
+    `rollout_hour` is what an hour of a rollout costs beside the endpoint, lowest and highest.
 
     `unpriced_run` and `unpriced_month` are sentences that tell why a part has none; `run_usd` is the rest then.
     """
@@ -106,7 +106,7 @@ class Estimate:
     tasks: tuple[tuple[Task, float | None], ...]
     run_usd: float
     month: tuple[float, float] | None
-    rollout_hour: float | None = None
+    rollout_hour: tuple[float, float] | None = None
     unpriced_run: tuple[str, ...] = ()
     unpriced_month: tuple[str, ...] = ()
 
@@ -184,8 +184,13 @@ def estimate_run(prices: Prices, region: str, tasks: Sequence[Task], fleet: Flee
     replica = hourly_usd(prices, fleet.region, fleet.machine)
     if isinstance(replica, str):
         return Estimate(tuple(priced), run_usd, None, None, tuple(unpriced), (replica,))
-    rollout_hour = replica * (fleet.min_replicas + PROBE_REPLICAS)
-    return Estimate(tuple(priced), run_usd, _month(replica, fleet), rollout_hour, tuple(unpriced))
+    return Estimate(tuple(priced), run_usd, _month(replica, fleet), _rollout_hour(replica, fleet), tuple(unpriced))
+
+
+def _rollout_hour(replica_hour: float, fleet: Fleet) -> tuple[float, float]:
+    """The newcomer on its fewest replicas, and on its most; either with the one that is asked."""
+    fewest, most = fleet.min_replicas + PROBE_REPLICAS, fleet.max_replicas + PROBE_REPLICAS
+    return replica_hour * fewest, replica_hour * most
 
 
 def _month(replica_hour: float, fleet: Fleet) -> tuple[float, float]:

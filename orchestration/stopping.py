@@ -17,6 +17,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.lease import Claim, Lease
+from evergreen.core.replicas import relax
 from evergreen.core.rollout import restore
 from evergreen.core.versions import Alias
 from evergreen.runtime.hold import is_gone
@@ -173,6 +174,7 @@ def _undo(model: str, host: AnyHost, claim: Claim) -> str | None:
         shares = {version: share for version, share in endpoint.status().traffic.items() if share}
         outcome = f"the traffic is as before the rollout of {noted.version}: {shares or 'nothing is live'}"
     endpoint.clear()  # a successor of the champion, and what was only there to ask the newcomer
+    relax(endpoint)
     if champion == noted.version in noted.before.outdated:
         undone = champion in endpoint.status().outdated
         outcome = f"version {champion} " + (

@@ -14,6 +14,8 @@ class MemoryEndpoint:
     """`fail[verb]` is what a call of the verb raises or answers; `broken` are versions that do not come up,
     `dies_at` is a version that ends as soon as it has this percent of the traffic.
 
+    `replicas` are those of each version, counted where there are any, and `starting` how many looks another one takes.
+
     `shadowed` is what it says of copies of requests while a version gets them.
 
     `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer,
@@ -28,6 +30,8 @@ class MemoryEndpoint:
         self.dies_at: tuple[str, int] | None = None
         self.outdated: tuple[str, ...] = ()
         self.successors: set[str] = set()
+        self.replicas: dict[str, int] = {}
+        self.starting = 0
         self.shadowed = ShadowReport(version="")
         self.copied: str | None = None
         self.fail = dict(fail or {})
@@ -96,6 +100,14 @@ class MemoryEndpoint:
         if failure:
             raise failure if isinstance(failure, BaseException) else EndpointError("no route")
 
+    def scale(self, version: str, replicas: int | None) -> bool:
+        self._called("scale", f"{version} to {replicas or 'least'}")
+        if replicas is None or self.starting == 0:
+            self.replicas[version] = replicas or 1
+            return True
+        self.starting -= 1
+        return False
+
     def shadow(self, version: str, plan: Shadow | None) -> None:
         if plan is None and self.copied is None:
             return
@@ -152,6 +164,7 @@ class MemoryEndpoint:
             parked=self.parked,
             shadow=shadow,
             changed=self.changed,
+            replicas={version: self.replicas.get(version, 1) for version in traffic} if self.replicas else {},
         )
 
     def delete(self) -> str | None:

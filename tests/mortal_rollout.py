@@ -70,6 +70,9 @@ class MortalEndpoint:
         self._endpoint.set_traffic(traffic)
         self._mortality.changed()
 
+    def scale(self, version: str, replicas: int | None) -> bool:
+        return self._endpoint.scale(version, replicas)
+
     def park(self) -> None:
         self._endpoint.park()
 

@@ -16,15 +16,15 @@ from cloudbox.home import Home
 from cloudbox.vertex.masks import apply_mask
 from cloudbox.vertex.models import Models
 from cloudbox.vertex.operations import Operations
+from cloudbox.vertex.replicas import Replicas, machine_of
 from cloudbox.vertex.serving import Replica, Serving
-from cloudbox.vertex.store import Store, etag, new_id, now
+from cloudbox.vertex.store import Store, copy_of, etag, new_id, now
 from cloudbox.vertex.traffic import NEW, check_traffic, without
 
 log = logging.getLogger(__name__)
 
 PRIVATE_ADDRESS = "10.128.0.2"
 """Told as that of a private endpoint; nothing of the box leads there."""
-DEFAULT_MACHINE = "n1-standard-2"
 _DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 
 
@@ -37,6 +37,7 @@ class Deployments:
         self._operations = operations
         self._models = models
         self._serving = serving
+        self._replicas = Replicas(home)
 
     def recover(self) -> None:
         """Start the container of every deployed model again."""
@@ -47,15 +48,15 @@ class Deployments:
                 self._serving.resume(Replica(endpoint.name, deployed, model))
 
     def with_status(self, endpoint: Any) -> Any:
-        """The endpoint, telling of each deployed model whether its replica is available now."""
+        """The endpoint, telling of each deployed model how many replicas are available now."""
         for deployed in endpoint.deployed_models:
-            available = int(self._serving.is_ready(deployed.id))
+            available = self._replicas.available(deployed) if self._serving.is_ready(deployed.id) else 0
             deployed.status = v1.DeployedModel.Status(last_update_time=now(), available_replica_count=available)
         return endpoint
 
-    def tells_status_in_lists(self) -> bool:
-        """Whether a list tells of replicas, too: Google documents it for single endpoints alone."""
-        return faults.take(self._home, "no-status", "ListEndpoints") is None
+    def tells_status(self, method: str) -> bool:
+        """Whether the method tells of replicas: Google documents it for single endpoints alone, and did not ever."""
+        return faults.take(self._home, "no-status", method) is None
 
     def deploy(self, request: Any) -> Any:
         """DeployModel: the operation is done when the container is ready and the traffic is set."""
@@ -66,7 +67,7 @@ class Deployments:
         present = [deployed_model.id for deployed_model in endpoint.deployed_models]
         _check_id(deployed.id, present)
         check_traffic(request.traffic_split, [NEW, *present])
-        machine = deployed.dedicated_resources.machine_spec.machine_type or DEFAULT_MACHINE
+        machine = machine_of(deployed)
         if faults.take(self._home, "quota", machine):
             raise quota_exceeded(machine, "custom_model_serving")
         deployed.id = deployed.id or new_id()
@@ -103,15 +104,18 @@ class Deployments:
 
         def work(_: Callable[[], bool]) -> Any:
             self._serving.stop(request.deployed_model_id)
+            self._replicas.forget(request.deployed_model_id)
             return v1.UndeployModelResponse()
 
         return self._operations.start(endpoint.name, v1.UndeployModelOperationMetadata(), work)
 
     def mutate(self, request: Any) -> Any:
-        """MutateDeployedModel: replica counts and autoscaling of one that is deployed."""
+        """MutateDeployedModel: the operation is done when the least is available; one that fails changes nothing."""
         with self._store.lock:
             endpoint = self._store.get(v1.Endpoint, request.endpoint)
             deployed = self._deployed(endpoint, request.deployed_model.id)
+            before = copy_of(deployed)
+            self._replicas.keep(deployed)
             allowed = (
                 "dedicated_resources",
                 "automatic_resources",
@@ -120,9 +124,32 @@ class Deployments:
             )
             apply_mask(deployed, request.deployed_model, request.update_mask.paths, allowed)
             _check_resources(deployed)
+            grows = deployed.dedicated_resources.min_replica_count > before.dedicated_resources.min_replica_count
+            if grows and faults.take(self._home, "quota", machine_of(deployed)):
+                raise quota_exceeded(machine_of(deployed), "custom_model_serving")
             self._put(endpoint)
-        response = v1.MutateDeployedModelResponse(deployed_model=deployed)
-        return self._operations.finished(endpoint.name, v1.MutateDeployedModelOperationMetadata(), response)
+
+        def work(cancelled: Callable[[], bool]) -> Any:
+            try:
+                self._replicas.reach(deployed, cancelled)
+            except ApiError:
+                self._set_back(endpoint.name, before)
+                raise
+            return v1.MutateDeployedModelResponse(deployed_model=deployed)
+
+        return self._operations.start(endpoint.name, v1.MutateDeployedModelOperationMetadata(), work)
+
+    def _set_back(self, name: str, before: Any) -> None:
+        """The deployed model as it was, where it still is."""
+        with self._store.lock:
+            endpoint = self._store.find(v1.Endpoint, name)
+            if endpoint is None or before.id not in [deployed.id for deployed in endpoint.deployed_models]:
+                return
+            endpoint.deployed_models = [
+                before if deployed.id == before.id else deployed for deployed in endpoint.deployed_models
+            ]
+            self._put(endpoint)
+            self._replicas.have(before, before.dedicated_resources.min_replica_count or 1)
 
     def _attach(self, name: str, deployed: Any, split: dict[str, int], cancelled: Callable[[], bool]) -> None:
         """Under the lock: the endpoint may have changed while the container started."""

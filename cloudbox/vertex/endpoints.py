@@ -52,7 +52,8 @@ class Endpoints:
 
     def read(self, request: Any) -> Any:
         """GetEndpoint, with the replicas that are available now."""
-        return self._deployments.with_status(self.get(request.name))
+        endpoint = self.get(request.name)
+        return self._deployments.with_status(endpoint) if self._deployments.tells_status("GetEndpoint") else endpoint
 
     def create(self, request: Any) -> Any:
         """CreateEndpoint; the name of a dedicated one is below prediction.vertexai.goog."""
@@ -79,7 +80,7 @@ class Endpoints:
         """ListEndpoints."""
         below = self._store.listed(v1.Endpoint, f"{location_of(request.parent)}/endpoints")
         endpoints, token = page(below, request)
-        if self._deployments.tells_status_in_lists():
+        if self._deployments.tells_status("ListEndpoints"):
             endpoints = [self._deployments.with_status(endpoint) for endpoint in endpoints]
         return v1.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 

@@ -115,7 +115,7 @@ def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: Prepa
 def _counted(fleet: Fleet) -> tuple[Machine, int]:
     """The machine, and how many of it count against the quota while a rollout is on its way: 3 × max_replicas + 1.
 
-    Three versions are deployed then: the champion, the newcomer at 0 %, and the previous champion that stands by for a
+    Three versions are deployed then: the champion, the newcomer, and the previous champion that stands by for a
     rollback. Each counts with its most replicas, however few of them run ("charged for max_replica_count × cores",
     DedicatedResources of google.cloud.aiplatform.v1). The probe endpoint, on which the newcomer is asked, has one more.
     """

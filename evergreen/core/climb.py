@@ -49,10 +49,18 @@ class Climb:
         self._is_new = True
         self._note(tuple(self.shares))
 
-    def hold(self, ask: Callable[[], None], watch: Callable[[], None], hearing: Hearing | None) -> None:
-        """Returns when the version may have more; `ask` raises where the endpoint does not answer, `watch` where the
-        version is not ready. Where it is judged it is asked once, before a new share begins to count, and not again by
-        who takes over: further questions would be taken for traffic.
+    def hold(
+        self,
+        ask: Callable[[], None],
+        watch: Callable[[], None],
+        hearing: Hearing | None,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Returns when the version may have more, and there is `room` for that, until which it is judged on.
+
+        `ask` raises where the endpoint does not answer, `watch` where the version is not ready. Where it is judged it
+        is asked once, before a new share begins to count, and not again by who takes over: further questions would be
+        taken for traffic.
 
         Raises:
             RejectedError: the judge takes the share back.
@@ -66,7 +74,7 @@ class Climb:
             if step is Step.ROLL_BACK:
                 self._leave(share)
                 raise RejectedError(f"the judge takes it back at {share.share} % of the traffic: {share.message}")
-            if step is Step.GO_ON:
+            if step is Step.GO_ON and room():
                 self._leave(share)
                 return
             self._keep(share)

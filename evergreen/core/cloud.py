@@ -22,8 +22,8 @@ class Machine:
 class Fleet:
     """The machines of an endpoint's live version; `min_replicas` more hold the previous one, for rollback.
 
-    While a rollout is on its way, `min_replicas` more hold the newcomer, and one replica behind an endpoint of its own
-    is asked before it gets traffic.
+    While a rollout is on its way, `min_replicas` more hold the newcomer, `max_replicas` at most: as many as its share
+    takes of those that serve. One replica behind an endpoint of its own is asked before it gets traffic.
     """
 
     region: str

@@ -60,7 +60,8 @@ class EndpointStatus(Frozen):
     prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
     is no such page); `parked` whether nothing runs on purpose, and `traffic` is what will be again; `shadow` what came
     so far of the copies of requests that a version gets now (None: none does); `changed` when a command last changed
-    what runs (None: its host does not say).
+    what runs (None: its host does not say); `replicas` how many of each version are available, where the host has
+    several and counts them.
     """
 
     url: str | None
@@ -72,3 +73,4 @@ class EndpointStatus(Frozen):
     parked: bool = False
     shadow: ShadowReport | None = None
     changed: datetime | None = None
+    replicas: dict[str, int] = {}

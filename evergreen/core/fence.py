@@ -53,6 +53,11 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.set_traffic(traffic)
 
+    def scale(self, version: str, replicas: int | None) -> bool:
+        """Has the version keep so many replicas."""
+        self.fence()
+        return self.endpoint.scale(version, replicas)
+
     def shadow(self, version: str, plan: Shadow | None) -> None:
         """Has the version get copies of requests, or no more of them."""
         self.fence()

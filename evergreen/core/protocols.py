@@ -339,6 +339,17 @@ class Endpoint(Protocol):
             EndpointError: a version with traffic is not ready.
         """
 
+    def scale(self, version: str, replicas: int | None) -> bool:  # noqa: ARG002 - read where a host has replicas
+        """Has the version keep so many replicas, or as many as it may have; asked again until it does.
+
+        Whether it has them now. None lets it have as few as configured again. Of a version that is being renewed it is
+        about the successor. Only a host that tells `replicas` in its status is asked; others are as here.
+
+        Raises:
+            EndpointError: it does not get them, or not in time.
+        """
+        return True
+
     def shadow(self, version: str, plan: Shadow | None) -> None:
         """Has a version without traffic get copies of requests, which `status` tells of; None: no more of them.
 

@@ -1,8 +1,8 @@
 """Puts a version live without taking the endpoint down, or leaves the endpoint as it was.
 
-fetch → upload → deploy at 0 % → smoke test → copies of requests, where configured → each share of the ramp → 100 % →
-smoke test by the public route → `on_live` → undeploy what is older than the previous version. Works through the
-`Endpoint` protocol alone: the local endpoint and Vertex AI share it.
+fetch → upload → deploy at 0 % → smoke test → copies of requests, where configured → each share of the ramp → 100 %, for
+each the replicas first → smoke test by the public route → `on_live` → undeploy what is older than the previous version.
+Works through the `Endpoint` protocol alone: the local endpoint and Vertex AI share it.
 
 A version with all the traffic whose code is outdated is *renewed* instead: a successor starts beside it, is asked, and
 gets the traffic. Nothing else renews: a canary, a rollback and a restore take the others as they answer.
@@ -11,20 +11,23 @@ gets the traffic. Nothing else renews: a canary, a rollback and a restore take t
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from evergreen.core.climb import Climb, Note
+from evergreen.core.climb import CHECK_S, Climb, Note
 from evergreen.core.deployment import Deployment, EndpointStatus, Transition
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.judging import Hearing, Judging
 from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
+from evergreen.core.replicas import Room, relax
 from evergreen.core.shadowing import ShadowPhase
 
 
@@ -38,7 +41,8 @@ class Release:
     `champion` is the version that the record names, when it is another: what a run that was cut off on its ramp left to
     a third version goes back to the champion.
     `proven`: it has had all the traffic before, so while it is ready it is asked by the public route alone, which no
-    host needs another machine for.
+    host needs another machine for. Without a ramp it also waits for no replicas: what it takes the traffic from is not
+    to have it a minute longer.
     `judging` is what it is judged by at each share (None: it only has to answer); `begun` are the shares that it had on
     this ramp before it was cut off, `note` keeps all of them before the traffic moves.
     """
@@ -152,6 +156,7 @@ def _renew(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None
     endpoint.upload(release.version, release.fetch())
     endpoint.renew(release.version)
     smoke_test(endpoint, release.smoke, release.version)
+    _await(Room(endpoint, release.version, ALL_TRAFFIC).is_there, lambda: _require(endpoint.status(), _shares(before)))
     _require(endpoint.status(), _shares(before))
     endpoint.switch(release.version)
     smoke_test(endpoint, release.smoke, None)
@@ -166,7 +171,8 @@ def _require(status: EndpointStatus, split: Mapping[str, int]) -> None:
 def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int], climb: Climb) -> dict[str, int]:
     """Gives the version each share of the ramp above its own, where another version answers the rest of the requests.
 
-    `split` is the traffic by now; the answer is what it is afterwards.
+    `split` is the traffic by now; the answer is what it is afterwards. For each share, and for all the traffic then, it
+    has the replicas first, and is watched at the share that it has until they are there.
     """
     now = endpoint.status()
     _require(now, split)
@@ -175,13 +181,30 @@ def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int], climb:
     others.pop(release.version, None)
     has = now.traffic.get(release.version, 0)
     hearing = _hearing(endpoint, release, others)
-    for share in [share for share in release.ramp.shares if share >= has] if others else ():
+    steps = [*(share for share in release.ramp.shares if share >= has), ALL_TRAFFIC] if others else []
+    if steps and steps[0] > has:
+        _await(_room(endpoint, release, steps[0]), partial(_watch, endpoint, release, split))
+    for share, following in pairwise(steps):
         split = {version: percent for version, percent in split_at(others, release.version, share).items() if percent}
         climb.enter(share, has)
         endpoint.set_traffic(split)
         ask = partial(smoke_test, endpoint, release.smoke, None)
-        climb.hold(ask, partial(_watch, endpoint, release, split), hearing)
+        climb.hold(ask, partial(_watch, endpoint, release, split), hearing, _room(endpoint, release, following))
     return split
+
+
+def _room(endpoint: Endpoint, release: Release, percent: int) -> Callable[[], bool]:
+    """Asks for the replicas that the percent takes, and tells whether they are there."""
+    if release.proven and not release.ramp.shares:
+        return lambda: True
+    return Room(endpoint, release.version, percent).is_there
+
+
+def _await(room: Callable[[], bool], watch: Callable[[], None]) -> None:
+    """Returns once there is room; `watch` raises where there is no sense in it any more."""
+    while not room():
+        time.sleep(CHECK_S)
+        watch()
 
 
 def _hearing(endpoint: Endpoint, release: Release, others: Mapping[str, int]) -> Hearing | None:
@@ -197,7 +220,7 @@ def _watch(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> No
     status = endpoint.status()
     _require(status, split)
     if release.version not in status.ready:
-        raise EndpointError(f"it stopped answering at {split[release.version]} % of the traffic")
+        raise EndpointError(f"it stopped answering at {split.get(release.version, 0)} % of the traffic")
 
 
 def _heal(endpoint: Endpoint, status: EndpointStatus, versions: Iterable[str]) -> None:
@@ -245,6 +268,8 @@ def restore(
             endpoint.undeploy(version)
         with suppress(EndpointError):  # the traffic is right; the next rollout tries again
             endpoint.clear()
+        with suppress(EndpointError):
+            relax(endpoint)
     except LeaseLostError:
         raise
     except EvergreenError as error:
@@ -265,6 +290,10 @@ def _tidied(
             endpoint.undeploy(version)
         except EvergreenError as error:
             notes.append(f"version {version} could not be undeployed: {error}.")
+    try:
+        relax(endpoint)
+    except EvergreenError as error:
+        notes.append(f"autoscaling keeps more replicas than configured: {error}.")
     try:
         endpoint.offer(release.version, release.smoke)
     except EvergreenError as error:

@@ -1,7 +1,14 @@
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evergreen.adapters.vertex.resource import deployed_on, primary_of, ready_in, successor, traffic_of
+from evergreen.adapters.vertex.resource import (
+    deployed_on,
+    primary_of,
+    ready_in,
+    replicas_of,
+    successor,
+    traffic_of,
+)
 
 TOLD = Timestamp(seconds=1)
 
@@ -29,6 +36,17 @@ def test_versions_have_the_traffic_of_their_deployed_models() -> None:
 
 def test_a_version_whose_status_is_not_told_yet_counts_as_ready() -> None:
     assert ready_in(deployed_on(endpoint({}, d1=("a", None)))) == ("a",)
+
+
+def test_replicas_are_those_of_the_one_that_stands_for_the_version_where_they_are_told() -> None:
+    running = deployed_on(endpoint({"d1": 100}, d1=("a", 4), d2=("a", 1), d3=("b", None), d4=("c", 0)))
+    assert replicas_of(running) == {"a": 4, "c": 0}
+
+
+def test_without_a_most_a_deployed_model_has_its_least() -> None:
+    resources = {"min_replica_count": 2}
+    (deployed,) = deployed_on(v1.Endpoint(deployed_models=[v1.DeployedModel(id="d1", dedicated_resources=resources)]))
+    assert (deployed.least, deployed.most) == (2, 2)
 
 
 def test_a_version_is_not_ready_while_its_traffic_goes_to_a_dead_one() -> None:

@@ -139,6 +139,10 @@ class LocalEndpoint:
             if status.traffic != shares:
                 self._front.apply(changed(self._front.state(), traffic=shares))
 
+    def scale(self, version: str, replicas: int | None) -> bool:  # noqa: ARG002
+        """Does nothing: a version is one process."""
+        return True
+
     def shadow(self, version: str, plan: Shadow | None) -> None:
         """Has the front copy requests to the version, or no more of them; nothing where none runs any more.
 

@@ -169,9 +169,9 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
                 return operation.result()
     except BaseException:  # also Ctrl-C, or a task that is ended
         if not operation.operation.done:
-            _cancel(operation)
+            cancel(operation)
         raise
-    _cancel(operation)
+    cancel(operation)
     raise EndpointError(
         f"{what}: not done within {deadline_s:g} s, so it was to be cancelled; look at its log, or set "
         "parameters.host.startup_timeout_s higher"
@@ -209,6 +209,7 @@ def _under_way(clients: Clients, resource: str) -> bool:
         request["page_token"] = answer.next_page_token
 
 
-def _cancel(operation: Any) -> None:
+def cancel(operation: Any) -> None:
+    """Asks for its end, which Google only promises to try."""
     with passing_over(*Kind):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
         operation.cancel()

@@ -11,6 +11,7 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.names import LIVE, PROBE
 from evergreen.adapters.vertex.parking import Parking, parked_version
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
+from evergreen.adapters.vertex.replicas import Scaling
 from evergreen.adapters.vertex.resource import (
     Deployed,
     EndpointResource,
@@ -18,6 +19,7 @@ from evergreen.adapters.vertex.resource import (
     number_of,
     primary_of,
     ready_in,
+    replicas_of,
     successor,
     traffic_of,
 )
@@ -44,6 +46,7 @@ class VertexEndpoint:
         self._registry = ModelRegistry(clients, model)
         self._live = EndpointResource(clients, model, LIVE)
         self._parking = Parking(clients, model, self._live)
+        self._scaling = Scaling(clients, model, self._live)
         self._probe = Probe(clients, model)
         self._location = clients.location
 
@@ -130,6 +133,7 @@ class VertexEndpoint:
         shares = {version: percent for version, percent in traffic.items() if percent}
         if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
+        self._scaling.drop()  # traffic that goes back does not wait for replicas that it needs no more
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
         wanted = {_require_ready(running, version).id: percent for version, percent in shares.items()}
@@ -138,6 +142,23 @@ class VertexEndpoint:
         }:
             self._live.split(endpoint, wanted)
 
+    def scale(self, version: str, replicas: int | None) -> bool:
+        """Has Vertex AI keep so many replicas of the version, at most as many as it was deployed with.
+
+        Raises:
+            EndpointError: the version is not ready, or it does not get them in time.
+        """
+        running = self._live.running()
+        if replicas is not None:
+            return self._scaling.reach(self._successor(running, version) or _require_ready(running, version), replicas)
+        self._scaling.drop()
+        mine = [deployed for deployed in running if deployed.version == version]
+        if any(deployed.least > self._host.min_replicas for deployed in mine):
+            for deployed in self._live.running_when_idle():
+                if deployed.version == version:
+                    self._scaling.relax(deployed)
+        return True
+
     def shadow(self, version: str, plan: Shadow | None) -> None:
         """Does nothing for None. Raises InputError: Vertex AI copies no requests."""
         if plan is not None:
@@ -145,6 +166,7 @@ class VertexEndpoint:
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
+        self._scaling.drop()
         running = [deployed for deployed in self._live.running_when_idle() if deployed.version == version]
         percent = sum(deployed.percent for deployed in running)
         if percent:
@@ -204,6 +226,7 @@ class VertexEndpoint:
             ready=answering,
             outdated=self._outdated(running),
             token_command=TOKEN_COMMAND if answering else None,
+            replicas=replicas_of(running),
         )
 
     def delete(self) -> str | None:

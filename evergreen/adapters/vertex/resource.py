@@ -275,6 +275,7 @@ class Deployed(Frozen):
     """One deployed model: Google's `id` for it, our version, its percent of the traffic, and whether it answers.
 
     `number` is what it was deployed from, as `number_of` tells it: one version may be there with several containers.
+    `replicas` are available (None: Google has not told); autoscaling decides between the `least` and the `most`.
     """
 
     id: str
@@ -282,6 +283,9 @@ class Deployed(Frozen):
     number: str
     percent: int
     ready: bool
+    replicas: int | None
+    least: int
+    most: int
 
 
 def deployed_on(endpoint: Endpoint) -> list[Deployed]:
@@ -293,7 +297,13 @@ def deployed_on(endpoint: Endpoint) -> list[Deployed]:
             version=deployed_model.display_name,
             number=number_of(deployed_model.model, deployed_model.model_version_id),
             percent=split.get(deployed_model.id, 0),
-            ready=_is_ready(deployed_model),
+            ready=_replicas(deployed_model) != 0,
+            replicas=_replicas(deployed_model),
+            least=deployed_model.dedicated_resources.min_replica_count,
+            most=max(
+                deployed_model.dedicated_resources.max_replica_count,
+                deployed_model.dedicated_resources.min_replica_count,
+            ),
         )
         for deployed_model in sorted(endpoint.deployed_models, key=_created)
     ]
@@ -325,6 +335,17 @@ def ready_in(running: Sequence[Deployed]) -> tuple[str, ...]:
     return tuple(version for version in versions if (primary := primary_of(running, version)) and primary.ready)
 
 
+def replicas_of(running: Sequence[Deployed]) -> dict[str, int]:
+    """How many replicas of each version are available, of those of which Google tells."""
+    versions = dict.fromkeys(deployed.version for deployed in running)
+    primaries = {version: primary_of(running, version) for version in versions}
+    return {
+        version: primary.replicas
+        for version, primary in primaries.items()
+        if primary is not None and primary.replicas is not None
+    }
+
+
 def successor(running: Iterable[Deployed], version: str, number: str | None) -> Deployed | None:
     """The deployed model of that number, which answers and stands by while an older one of the version has traffic."""
     mine = [deployed for deployed in running if deployed.version == version]
@@ -339,7 +360,7 @@ def _created(deployed_model: DeployedModel) -> float:
     return float(deployed_model.create_time.timestamp()) if "create_time" in deployed_model else 0.0
 
 
-def _is_ready(deployed_model: DeployedModel) -> bool:
-    """Whether replicas are up; one whose status Google has not told yet was ready when its deployment ended."""
+def _replicas(deployed_model: DeployedModel) -> int | None:
+    """How many are up; None where Google has not told yet, of one that was ready when its deployment ended."""
     has_status = "status" in deployed_model and "last_update_time" in deployed_model.status
-    return not has_status or deployed_model.status.available_replica_count > 0
+    return deployed_model.status.available_replica_count if has_status else None

@@ -87,8 +87,9 @@ def test_a_month_counts_the_previous_version_that_is_kept_for_rollback() -> None
     assert estimate.month == pytest.approx((replica, 4 * replica), rel=1e-6)
 
 
-def test_a_rollout_has_the_newcomer_and_the_one_that_is_asked_beside_the_endpoint() -> None:
-    assert estimate_run(PRICES, REGION, [], Fleet(REGION, SMALL, 2, 3)).rollout_hour == pytest.approx(3 * 0.21849885)
+def test_a_rollout_has_up_to_all_replicas_of_the_newcomer_and_the_one_that_is_asked_beside_the_endpoint() -> None:
+    estimate = estimate_run(PRICES, REGION, [], Fleet(REGION, SMALL, 2, 5))
+    assert estimate.rollout_hour == pytest.approx((3 * 0.21849885, 6 * 0.21849885))
 
 
 @pytest.mark.parametrize(
