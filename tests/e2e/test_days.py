@@ -1,6 +1,6 @@
 """Ten days of a model whose world moves on the sixth, on the local stack; `make days` runs them.
 
-Three days of a tiny model are in `test_three_days.py`, four of this one on Vertex AI in `test_vertex_days.py`.
+Three days of a tiny model are in `test_three_days.py`, three of this one on Vertex AI in `test_vertex_days.py`.
 """
 
 from __future__ import annotations

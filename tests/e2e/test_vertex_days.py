@@ -1,4 +1,4 @@
-"""Four days of a model on Vertex AI in the box, whose world moves on the third; `make days` runs them.
+"""Three days of a model on Vertex AI in the box, whose world moves on the second; `make days` runs them.
 
 Configurations are production's, on BigQuery; requests go through Cloud Logging's sink to the table that monitoring and
 the judge of the rollout read. Ten days on this machine are in `test_days.py`.
@@ -21,29 +21,26 @@ from tests.days import Day, new_rows
 from tests.desks import MONITORING, TASK, News
 from tests.e2e.lived import assert_quiet, champion_of, newest, runs_of, trained_rows
 from tests.e2e.production import Production, production_in
-from tests.e2e.project import FEW
 from tests.e2e.vertex_place import VertexPlace
 from tests.webhooks import Webhook, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(5400)]
 
-FIRST_ROWS, QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 400, 120, 200, 110
+FIRST_ROWS, QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 300, 120, 160, 110
 JOINING = 12
-"""So few articles of a day become rows; all of the third."""
+"""So few articles of a day become rows; all of the second."""
 SHARE, LEAST_REQUESTS = 40, 60
+MAX_SLOWER = 2.0
+"""Replicas of the box share one machine, on which the one with the smaller share is slower for no fault of its own."""
 PARAMETERS: dict[str, Any] = {
     "task": TASK,
     "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
     "gate": {"baselines": "report"},
-    "engines": {"max_train_rows": FEW},
+    "engines": {"max_train_rows": 0},
     "rollout": {
         "shares": [SHARE],
         "hold_s": 20,
-        "judge": {
-            "min_requests": LEAST_REQUESTS,
-            "settle_s": 5,
-            "max_slower": 2.0,
-        },  # the box's replicas share one machine
+        "judge": {"min_requests": LEAST_REQUESTS, "settle_s": 5, "max_slower": MAX_SLOWER},
     },
 }
 SECRET = "news-alerts"
@@ -64,7 +61,7 @@ def webhook(production: Production) -> Iterator[Webhook]:
         yield listener
 
 
-def test_four_days_lead_to_one_judged_retraining_that_recovers(
+def test_three_days_lead_to_one_judged_retraining_that_recovers(
     production: Production, webhook: Webhook, tmp_path: Path
 ) -> None:
     news, place = News(), VertexPlace(tmp_path, production, [SECRET])
@@ -72,14 +69,13 @@ def test_four_days_lead_to_one_judged_retraining_that_recovers(
     days = ArticleDays(place, PARAMETERS, MONITORING)
     assert "new to a first model" in days.first(news.usual(FIRST_ROWS))
     first = champion_of(production.status())
-    for number in (1, 2):
-        day = days.day(number, news.usual(QUIET_ROWS), JOINING)
-        assert_quiet(day, QUIET_ROWS, f"{new_rows(*[JOINING] * number)} new to champion {first}")
-        assert day.quality > 0.9
+    quiet = days.day(1, news.usual(QUIET_ROWS), JOINING)
+    assert_quiet(quiet, QUIET_ROWS, f"{new_rows(JOINING)} new to champion {first}")
+    assert quiet.quality > 0.85
     assert webhook.messages == []
 
-    articles = news.moved(MOVED_ROWS, 0.5)
-    quality, verdict = days.ask(articles), days.end(3, articles)
+    articles = news.moved(MOVED_ROWS, 0.6)
+    quality, verdict = days.ask(articles), days.end(2, articles)
     night, clients = days.night_among(articles)
     moved = Day(quality, verdict, night)
     assert_told(moved, webhook)
@@ -88,9 +84,9 @@ def test_four_days_lead_to_one_judged_retraining_that_recovers(
     assert clients.failed() == {}
     assert_judged(place, first, second)
 
-    day = days.day(4, news.moved(LATER_ROWS, 0.4), JOINING)
-    assert_quiet(day, LATER_ROWS, f"{new_rows(JOINING)} new to champion {second}")
-    assert day.quality > max(0.85, moved.quality + 0.2)
+    after = days.day(3, news.moved(LATER_ROWS, 0.45), JOINING)
+    assert_quiet(after, LATER_ROWS, f"{new_rows(JOINING)} new to champion {second}")
+    assert after.quality > max(0.8, moved.quality + 0.2)
     assert [message["kind"] for message in webhook.messages] == ["drift", "quality"]
     assert_one_retraining(place)
     assert_chain(production.status()["chain"], second)
@@ -106,7 +102,7 @@ def assert_told(day: Day, webhook: Webhook) -> None:
     assert day.verdict.labels is not None
     assert (day.verdict.labels.used, day.verdict.labels.late) == (QUIET_ROWS // 2 + MOVED_ROWS // 2, QUIET_ROWS // 2)
     assert [message["kind"] for message in webhook.messages] == ["drift", "quality"]
-    assert f"{new_rows(JOINING, JOINING, MOVED_ROWS)} new to champion" in day.night
+    assert f"{new_rows(JOINING, MOVED_ROWS)} new to champion" in day.night
     assert "trains, for the last window drifted" in day.night
 
 
@@ -132,16 +128,16 @@ def assert_one_retraining(place: VertexPlace) -> None:
     """Beside the first model; every run is a success, and each row was trained on once."""
     runs = runs_of(place.production, place.model)
     assert {run["status"] for run in runs} == {"completed"}
-    assert [run["scheduled"] for run in runs].count(True) == 5
-    assert len(runs) == 5 + 4
+    assert [run["scheduled"] for run in runs].count(True) == 4
+    assert len(runs) == 4 + 3
     trained = trained_rows(runs)
-    assert [len(rows) for rows in trained] == [FIRST_ROWS, 2 * JOINING + MOVED_ROWS]
-    assert len({*trained[0], *trained[1]}) == FIRST_ROWS + 2 * JOINING + MOVED_ROWS
+    assert [len(rows) for rows in trained] == [FIRST_ROWS, JOINING + MOVED_ROWS]
+    assert len({*trained[0], *trained[1]}) == FIRST_ROWS + JOINING + MOVED_ROWS
 
 
 def assert_chain(chain: dict[str, Any], second: str) -> None:
     """From drift to recovery."""
-    assert [window["says"] for window in chain["windows"]] == ["quiet", "quiet", "drifted", "quiet"]
+    assert [window["says"] for window in chain["windows"]] == ["quiet", "drifted", "quiet"]
     assert chain["training"]["reasons"] == ["drift"]
     assert (chain["training"]["outcome"], chain["decision"]) == ("trained a version", f"promote {second}")
     assert second in chain["rollout"]

@@ -24,7 +24,7 @@ REQUESTS = "requests"
 LABELS = "news.labels"
 NEVER = "0 3 1 1 *"
 """Firings come by hand."""
-ASKED_EVERY_S = 0.1
+ASKED_EVERY_S = 0.25
 
 
 @dataclass
