@@ -12,10 +12,8 @@ import sys
 from pathlib import Path
 
 from google.cloud import bigquery
-from google.cloud.logging_v2 import types
-from google.cloud.logging_v2.services.config_service_v2 import ConfigServiceV2Client
 
-from evergreen.adapters.vertex.request_log import LOG_FILTER, SINK
+from tests.log_sink import make_sink
 
 TIMES = ("day", "arrived")
 
@@ -30,23 +28,9 @@ def append(table: str, file: str) -> None:
     bigquery.Client().load_table_from_json(rows, table, job_config=job).result()
 
 
-def sink(dataset: str) -> None:
-    """The dataset, and what moves into it the lines that containers print of requests."""
-    project = os.environ["GOOGLE_CLOUD_PROJECT"]
-    bigquery.Client().create_dataset(bigquery.Dataset(f"{project}.{dataset}"))
-    made = types.LogSink(
-        name=SINK,
-        destination=f"bigquery.googleapis.com/projects/{project}/datasets/{dataset}",
-        filter=LOG_FILTER,
-        bigquery_options={"use_partitioned_tables": True},
-    )
-    asked = {"parent": f"projects/{project}", "sink": made, "unique_writer_identity": True}
-    ConfigServiceV2Client().create_sink(asked)
-
-
 if __name__ == "__main__":
     verb, *given = sys.argv[1:]
     if verb == "append":
         append(*given)
     else:
-        sink(*given)
+        make_sink(os.environ["GOOGLE_CLOUD_PROJECT"], *given)

@@ -111,7 +111,7 @@ class VertexPlace:
             made = self.production.python("run.py", "schedule", "--config", str(config), "--cron", NEVER)
             self.schedule = made.stdout.splitlines()[0].rpartition("(")[2].rstrip(")")
         self.production.fire(self.schedule)
-        ended = self.production.python("-m", "tests.e2e.firing", self.schedule, timeout_s=1800).stdout
+        ended = self.production.python("-m", "tests.e2e.firing", self.schedule, timeout_s=3600).stdout
         told = self.production.python("-m", "tests.e2e.nights_told", self.model).stdout
         runs = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
         (newest,) = [run for run in runs if run["scheduled"]][-1:]
