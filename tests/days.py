@@ -22,7 +22,8 @@ from tests.waiting import wait_until
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 """When the first rows arrive."""
-MINUTE = timedelta(minutes=1)
+AHEAD_MIN = 4
+"""A day's window ends so many minutes from now: a verdict is stale once it is older than its window is long."""
 REPEATED, LATE = 5, 2
 """So many rows of the first day and of the last one come again each day; so many tell of a time long ago."""
 Row = TypeVar("Row")
@@ -57,13 +58,11 @@ class Clients(Protocol):
 class Place(Protocol):
     """Where a model lives: what its configurations say of that, and how it is reached there.
 
-    `length` is how long the window of a day is by the clock; a verdict is read within it, so that it is none of long
-    ago. `document` holds what its configurations have beside parameters, `source`, `labels` and `host` what these
+    `document` holds what its configurations have beside parameters, `source`, `labels` and `host` what these
     parameters have; the columns of the first two come on top.
     """
 
     model: str
-    length: timedelta
 
     @property
     def home(self) -> Path:
@@ -166,11 +165,12 @@ class Days(ABC, Generic[Row]):
     @property
     def monitor(self) -> Path:
         """Of its monitoring, whose window is the day's where the day begins with a minute."""
-        minutes = self.place.length // MINUTE
+        end = self._end
+        minutes = (end - minute_of(self.began)) // timedelta(minutes=1)
         given = {
             "model_name": self.model,
             "host": dict(self.place.host),
-            "window": {"end": (self.began + self.place.length).isoformat(), "length": f"{minutes}m", "grain": "1m"},
+            "window": {"end": end.isoformat(), "length": f"{minutes}m", "grain": "1m"},
             **self.watching(),
             **self.monitoring,
         }
@@ -194,7 +194,7 @@ class Days(ABC, Generic[Row]):
     def end(self, number: int, joining: Sequence[Row]) -> Verdict:
         """What monitoring says of the day, once its rows arrived."""
         self._arrive(joining, number)
-        stretch = f"{self.began.isoformat()}..{(self.began + self.place.length).isoformat()}"
+        stretch = f"{self.began.isoformat()}..{self._end.isoformat()}"
         printed = self.place.watch(self.monitor, *(() if self.tells else ("--window", stretch)))
         return Verdict.model_validate_json(next(line for line in printed.splitlines() if line.startswith("{")))
 
@@ -217,6 +217,11 @@ class Days(ABC, Generic[Row]):
     def apart(self, name: str, given: Sequence[Row]) -> list[list[Any]]:
         """Rows that do not arrive, as the source has them."""
         return [self._dated(f"{name}-{number}", row, START) for number, row in enumerate(given)]
+
+    @property
+    def _end(self) -> datetime:
+        """Where the day's window ends: with a whole minute, as Monitoring cuts it."""
+        return minute_of(datetime.now(UTC)) + timedelta(minutes=AHEAD_MIN)
 
     def _arrive(self, arriving: Sequence[Row], day: int) -> None:
         """The rows of a day; the last of them tell of a time long ago, and some come again."""
@@ -241,12 +246,13 @@ class Days(ABC, Generic[Row]):
 
 def minute_of_its_own(noted: Callable[[datetime], int]) -> datetime:
     """The present minute, once it is one in which nothing is noted (`noted` counts what is from a time on)."""
+    wait_until(lambda: not noted(minute_of(datetime.now(UTC))), timeout_s=90, every_s=1)
+    return minute_of(datetime.now(UTC))
 
-    def present() -> datetime:
-        return datetime.now(UTC).replace(second=0, microsecond=0)
 
-    wait_until(lambda: not noted(present()), timeout_s=90, every_s=1)
-    return present()
+def minute_of(time: datetime) -> datetime:
+    """When its minute began."""
+    return time.replace(second=0, microsecond=0)
 
 
 def new_rows(*joined: int) -> int:

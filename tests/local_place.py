@@ -22,6 +22,7 @@ from tests.waiting import wait_until
 
 Write = Callable[[Path, Sequence[str], Cells], Path]
 """Writes rows to a file of this name, but for its suffix; gives its path."""
+SOON = timedelta(minutes=1)
 PAUSE_S = 0.3
 """Of each client of a crowd, after an answer."""
 
@@ -44,7 +45,6 @@ class LocalPlace:
     run: Callable[..., str]
     write: Write = write_csv
     model: str = "days"
-    length: timedelta = timedelta(minutes=3)
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -110,7 +110,7 @@ class LocalPlace:
         return EndpointFiles(self.state / self.model)
 
     def _noted(self, since: datetime) -> list[dict[str, Any]]:
-        return rows(FolderLog(self._files.requests), ResolvedWindow(start=since, end=datetime.now(UTC) + self.length))
+        return rows(FolderLog(self._files.requests), ResolvedWindow(start=since, end=datetime.now(UTC) + SOON))
 
 
 def _append(path: Path, lines: Cells) -> None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,6 @@ class VertexPlace:
     production: Production
     secrets: Sequence[str] = ()
     model: str = "days"
-    length: timedelta = timedelta(minutes=6)
     schedule: str = ""
 
     def make(self) -> None:
