@@ -26,7 +26,7 @@ from tests.webhooks import Webhook, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(5400)]
 
-FIRST_ROWS, QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 300, 120, 160, 110
+FIRST_ROWS, QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 300, 120, 200, 110
 JOINING = 12
 """So few articles of a day become rows; all of the second."""
 SHARE, LEAST_REQUESTS = 40, 60
