@@ -65,7 +65,7 @@ faults: install-dev ## more whole production runs in the box that fail on the wa
 nights: install-dev ## a model's nights: ten by schedule in the box, some here; killed ones, a backfill, new code, lost artifacts
 	$(BIN)/python -m pytest -m nights tests/e2e
 
-days: install-dev ## days of news and of pictures at the local endpoint: quiet ones, a world that moves, one retraining by itself
+days: install-dev ## days of news and pictures here, and of news in the box: quiet ones, a world that moves, one retraining by itself
 	$(BIN)/python -m pytest -m days tests/e2e
 
 serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.days import START, Answers, Days
@@ -23,17 +21,12 @@ class ArticleDays(Days[Article]):
     """The labels of half of a day's requests come on the same day, of the others on the next one."""
 
     content: ClassVar[tuple[str, str]] = ("text", "label")
-    suffix: ClassVar[str] = ".csv"
 
     _unlabelled: list[tuple[str, str]] = field(default_factory=list)
 
     def cells(self, row: Article) -> tuple[str, str]:
         """Text and label."""
         return row
-
-    def write(self, path: Path, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
-        """Delimited text."""
-        _append(path, [columns, *cells])
 
     def instance(self, row: Article) -> dict[str, str]:
         """The text."""
@@ -45,8 +38,8 @@ class ArticleDays(Days[Article]):
         return right.count(True) / len(right)
 
     def first(self, arriving: Sequence[Article]) -> str:
-        """The first model; a label is there already, so that there is a file of them."""
-        _append(self._labels, [LABELS, NO_REQUEST])
+        """The first model; a label is there already, so that there is a table of them."""
+        self.place.label(LABELS, [NO_REQUEST])
         return super().first(arriving)
 
     def answered(self, traces: Sequence[str], asked: Sequence[Article]) -> None:
@@ -58,18 +51,8 @@ class ArticleDays(Days[Article]):
 
     def watching(self) -> dict[str, Any]:
         """Where the labels come."""
-        columns = {name: name for name in LABELS}
-        return {"labels": {"kind": "files", "path": str(self._labels), "columns": columns}}
-
-    @property
-    def _labels(self) -> Path:
-        return self.home / "labels.csv"
+        return {"labels": {**self.place.labels, "columns": {name: name for name in LABELS}}}
 
     def _label(self, told: Iterable[tuple[str, str]]) -> None:
         now = datetime.now(UTC).isoformat()
-        _append(self._labels, [[trace, label, now] for trace, label in told])
-
-
-def _append(path: Path, rows: Sequence[Sequence[Any]]) -> None:
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+        self.place.label(LABELS, [[trace, label, now] for trace, label in told])

@@ -1,5 +1,6 @@
 """Days of a model: its endpoint is asked, some of what it was asked joins its rows, and each day ends with monitoring
-and with the training by schedule. What a row is, subclasses say: `ArticleDays`, `PictureDays`.
+and with the training by schedule. What a row is, subclasses say: `ArticleDays`, `PictureDays`; where the model lives,
+its `Place`: this machine (`LocalPlace`), or Vertex AI in the box (`VertexPlace`).
 
 days.day(1, [("shares rose", "business"), …], joining=12)  ->  Day(quality=0.97, verdict=Verdict(…), night="rows …")
 """
@@ -8,30 +9,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-import httpx
 import yaml
 
-from evergreen.adapters.local_endpoint.state import EndpointFiles
-from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.verdict import Verdict
-from evergreen.requestlog.reading import FolderLog
-from tests.noted import rows
 from tests.waiting import wait_until
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 """When the first rows arrive."""
-DAY = timedelta(minutes=3)
-"""How long a day of requests is by the clock; a verdict is read within it, so that it is none of long ago."""
+AHEAD_MIN = 4
+"""A day's window ends so many minutes from now: a verdict is stale once it is older than its window is long."""
 REPEATED, LATE = 5, 2
 """So many rows of the first day and of the last one come again each day; so many tell of a time long ago."""
 Row = TypeVar("Row")
 Answers = Sequence[Mapping[str, Any]]
 """Predictions of an endpoint, one a row."""
+Cells = Sequence[Sequence[Any]]
+"""What rows hold, column by column."""
 
 
 class Day(NamedTuple):
@@ -42,35 +41,84 @@ class Day(NamedTuple):
     night: str
 
 
-@dataclass
-class Days(ABC, Generic[Row]):
-    """The life of a model on a local endpoint; `run` is `run.py` with these arguments, and what it prints.
+class Asked(NamedTuple):
+    """Requests of a day: since when, and each one's trace id and prediction, all of them noted."""
 
-    `home` holds the rows, the labels and the configurations, `state` what the machine keeps of endpoints. `content`
-    names the columns of a row beside its id and its times.
+    began: datetime
+    answers: Sequence[tuple[str, Mapping[str, Any]]]
+
+
+class Clients(Protocol):
+    """Who asks an endpoint while something else happens."""
+
+    def failed(self) -> Mapping[str, int]:
+        """Requests that were answered with no prediction, by what they met; known once the clients are done."""
+
+
+class Place(Protocol):
+    """Where a model lives: what its configurations say of that, and how it is reached there.
+
+    `document` holds what its configurations have beside parameters, `source`, `labels` and `host` what these
+    parameters have; the columns of the first two come on top.
     """
 
-    content: ClassVar[tuple[str, str]]
-    suffix: ClassVar[str]
+    model: str
 
-    home: Path
-    state: Path
-    run: Callable[..., str]
+    @property
+    def home(self) -> Path:
+        """Where configurations are written."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """Of each configuration."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Of the rows."""
+
+    @property
+    def labels(self) -> Mapping[str, Any]:
+        """Of the labels."""
+
+    @property
+    def host(self) -> Mapping[str, Any]:
+        """Of the endpoint."""
+
+    def arrive(self, day: int, columns: Sequence[str], cells: Cells) -> None:
+        """Rows come."""
+
+    def label(self, columns: Sequence[str], cells: Cells) -> None:
+        """Labels come."""
+
+    def ask(self, instances: Sequence[Mapping[str, Any]], *, from_a_minute: bool) -> Asked:
+        """Asks the endpoint one after the other, in minutes of their own where asked to; returns once all is noted."""
+
+    def crowd(self, instances: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Clients]:
+        """Clients that ask all the while."""
+
+    def watch(self, config: Path, *options: str) -> str:
+        """What `run.py monitor --json` prints."""
+
+    def train(self, config: Path) -> str:
+        """What the training by schedule says."""
+
+
+@dataclass
+class Days(ABC, Generic[Row]):
+    """The life of a model in a place. `content` names the columns of a row beside its id and its times."""
+
+    content: ClassVar[tuple[str, str]]
+
+    place: Place
     parameters: Mapping[str, Any]
     monitoring: Mapping[str, Any]
-    model: str = "days"
-    stack: str = "local"
     began: datetime = START
-    """When the present day's first request came."""
+    """Since when the present day's requests come."""
     _arrived: list[list[Any]] = field(default_factory=list)
 
     @abstractmethod
     def cells(self, row: Row) -> tuple[Any, Any]:
         """What the columns of `content` hold."""
-
-    @abstractmethod
-    def write(self, path: Path, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
-        """A file of rows."""
 
     @abstractmethod
     def instance(self, row: Row) -> dict[str, str]:
@@ -88,32 +136,51 @@ class Days(ABC, Generic[Row]):
         return {}
 
     @property
+    def model(self) -> str:
+        """Its name."""
+        return self.place.model
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told of what moved: not of a stretch of the past, only of the configured window."""
+        return "alerts" in self.monitoring
+
+    @property
     def config(self) -> Path:
         """Of the model, whose scheduled runs train for drift alone."""
         given = {
             "model_name": self.model,
-            "source": {"kind": "files", "path": str(self.home / "rows"), "columns": self._columns},
+            "source": {**self.place.source, "columns": self.columns},
             "refresh": {
                 "data": "incremental",
                 "min_new_rows": 5,
                 "replay_share": 0.1,
                 "when": {"new_rows": False, "drift": {"k": 1, "of": 1}},
             },
-            "host": {"kind": "local_endpoint", "port": 0},
+            "host": dict(self.place.host),
             **self.parameters,
         }
-        return self._written("days", given, {"stacks": [self.stack]})
+        return self._written("days", given)
 
     @property
     def monitor(self) -> Path:
-        """Of its monitoring."""
+        """Of its monitoring, whose window is the day's where the day begins with a minute."""
+        end = self._end
+        minutes = (end - minute_of(self.began)) // timedelta(minutes=1)
         given = {
             "model_name": self.model,
-            "host": {"kind": "local_endpoint", "port": 0},
+            "host": dict(self.place.host),
+            "window": {"end": end.isoformat(), "length": f"{minutes}m", "grain": "1m"},
             **self.watching(),
             **self.monitoring,
         }
-        return self._written("monitor", given, {"pipeline": "monitoring", "stacks": [self.stack]})
+        return self._written("monitor", given, pipeline="monitoring")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the rows, in their order, by canonical name."""
+        content = {name: name for name in self.content}
+        return {"id": "id", **content, "timestamp": "day", "arrived": "arrived"}
 
     def first(self, arriving: Sequence[Row]) -> str:
         """The first model, which is trained on these."""
@@ -127,70 +194,65 @@ class Days(ABC, Generic[Row]):
     def end(self, number: int, joining: Sequence[Row]) -> Verdict:
         """What monitoring says of the day, once its rows arrived."""
         self._arrive(joining, number)
-        stretch = f"{self.began.isoformat()}..{(self.began + DAY).isoformat()}"
-        printed = self.run("monitor", "--config", self.monitor, "--json", "--window", stretch)
+        stretch = f"{self.began.isoformat()}..{self._end.isoformat()}"
+        printed = self.place.watch(self.monitor, *(() if self.tells else ("--window", stretch)))
         return Verdict.model_validate_json(next(line for line in printed.splitlines() if line.startswith("{")))
 
     def night(self) -> str:
-        """What the training by schedule prints."""
-        return self.run("--config", self.config, "--scheduled")
+        """What the training by schedule says."""
+        return self.place.train(self.config)
+
+    def night_among(self, asked: Sequence[Row]) -> tuple[str, Clients]:
+        """The same, with the clients that asked these all the while."""
+        with self.place.crowd([self.instance(row) for row in asked]) as clients:
+            night = self.night()
+        return night, clients
 
     def ask(self, asked: Sequence[Row]) -> float:
         """How good the endpoint's answers are."""
-        self.began, url = datetime.now(UTC), self.url
-        with httpx.Client(trust_env=False, timeout=60) as client:
-            told = [_answer(client, url, self.instance(row)) for row in asked]
+        self.began, told = self.place.ask([self.instance(row) for row in asked], from_a_minute=self.tells)
         self.answered([trace for trace, _ in told], asked)
-        wait_until(lambda: len(self.noted()) >= len(asked))
         return self.quality([answer for _, answer in told], asked)
 
-    def noted(self) -> list[dict[str, Any]]:
-        """Rows of the log of the present day."""
-        return rows(FolderLog(self._files.requests), ResolvedWindow(start=self.began, end=self.began + DAY))
-
-    def apart(self, name: str, given: Sequence[Row]) -> Path:
-        """Rows in a file of their own, as the source has them."""
-        path = self.home / f"{name}{self.suffix}"
-        cells = [self._dated(f"{name}-{number}", row, START) for number, row in enumerate(given)]
-        self.write(path, list(self._columns.values()), cells)
-        return path
+    def apart(self, name: str, given: Sequence[Row]) -> list[list[Any]]:
+        """Rows that do not arrive, as the source has them."""
+        return [self._dated(f"{name}-{number}", row, START) for number, row in enumerate(given)]
 
     @property
-    def url(self) -> str:
-        """Where the endpoint is asked."""
-        address = self._files.read_address()
-        assert address is not None
-        return f"{address.url}/predict"
-
-    @property
-    def _files(self) -> EndpointFiles:
-        return EndpointFiles(self.state / self.model)
-
-    @property
-    def _columns(self) -> dict[str, str]:
-        """Columns of the rows, in their order, by canonical name."""
-        content = {name: name for name in self.content}
-        return {"id": "id", **content, "timestamp": "day", "arrived": "arrived"}
+    def _end(self) -> datetime:
+        """Where the day's window ends: with a whole minute, as Monitoring cuts it."""
+        return minute_of(datetime.now(UTC)) + timedelta(minutes=AHEAD_MIN)
 
     def _arrive(self, arriving: Sequence[Row], day: int) -> None:
-        """The rows of a day in a file of its own; the last of them tell of a time long ago, and some come again."""
-        (self.home / "rows").mkdir(exist_ok=True)
+        """The rows of a day; the last of them tell of a time long ago, and some come again."""
         new = []
         for number, row in enumerate(arriving):
             arrived = START + timedelta(days=day, seconds=number)
             late = timedelta(days=30) if day and number >= len(arriving) - LATE else timedelta()
             new.append(self._dated(f"{day}-{number}", row, arrived, late))
         known = self._arrived[:REPEATED] + self._arrived[-REPEATED:]
-        self.write(self.home / "rows" / f"{day:02}{self.suffix}", list(self._columns.values()), [*known, *new])
+        self.place.arrive(day, list(self.columns.values()), [*known, *new])
         self._arrived += new
 
     def _dated(self, name: str, row: Row, arrived: datetime, late: timedelta = timedelta()) -> list[Any]:
         return [name, *self.cells(row), (arrived - late).date().isoformat(), arrived.isoformat()]
 
-    def _written(self, name: str, parameters: Mapping[str, Any], extra: Mapping[str, Any]) -> Path:
-        path = self.home / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({"parameters": dict(parameters), "extra": dict(extra)}), encoding="utf-8")
+    def _written(self, name: str, parameters: Mapping[str, Any], **extra: str) -> Path:
+        path, given = self.place.home / f"{name}.yaml", dict(self.place.document)
+        document = {**given, "parameters": dict(parameters), "extra": {**given.get("extra", {}), **extra}}
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return path
+
+
+def minute_of_its_own(noted: Callable[[datetime], int]) -> datetime:
+    """The present minute, once it is one in which nothing is noted (`noted` counts what is from a time on)."""
+    wait_until(lambda: not noted(minute_of(datetime.now(UTC))), timeout_s=90, every_s=1)
+    return minute_of(datetime.now(UTC))
+
+
+def minute_of(time: datetime) -> datetime:
+    """When its minute began."""
+    return time.replace(second=0, microsecond=0)
 
 
 def new_rows(*joined: int) -> int:
@@ -198,9 +260,3 @@ def new_rows(*joined: int) -> int:
     again that it was not trained on.
     """
     return sum(joined) + REPEATED * (len(joined) - 1)
-
-
-def _answer(client: httpx.Client, url: str, instance: Mapping[str, str]) -> tuple[str, Mapping[str, Any]]:
-    """The trace id of an answer, and its prediction."""
-    answered = client.post(url, json={"instances": [instance]}).raise_for_status().json()
-    return answered["metadata"]["trace_id"], answered["predictions"][0]

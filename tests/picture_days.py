@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from evergreen.data.pictures import Pixels, decode_mask
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import confusion_of
 from evergreen.tasks.image_segmentation.servable import instance_of
-from tests.days import Answers, Days
+from tests.days import Answers, Cells, Days
 from tests.tiny_images import IGNORED, LABELS, draw, png
 
 Photo = tuple[Pixels, Pixels]
@@ -27,20 +27,22 @@ LIGHT = 0.25
 """What is left of a dark picture's."""
 
 
+def write_parquet(path: Path, columns: Sequence[str], cells: Cells) -> Path:
+    """As `LocalPlace` has rows written."""
+    file = path.with_suffix(".parquet")
+    pq.write_table(pa.table(dict(zip(columns, zip(*cells, strict=True), strict=True))), file)
+    return file
+
+
 @dataclass
 class PictureDays(Days[Photo]):
     """No label comes of what the endpoint is asked: masks take long to draw."""
 
     content: ClassVar[tuple[str, str]] = ("image", "mask")
-    suffix: ClassVar[str] = ".parquet"
 
     def cells(self, row: Photo) -> tuple[bytes, bytes]:
         """Picture and mask as PNG."""
         return png(row[0]), png(row[1])
-
-    def write(self, path: Path, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
-        """Parquet."""
-        pq.write_table(pa.table(dict(zip(columns, zip(*cells, strict=True), strict=True))), path)
 
     def instance(self, row: Photo) -> dict[str, str]:
         """The picture."""

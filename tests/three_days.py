@@ -17,6 +17,7 @@ from commands.parser import main
 from tests import tiny_text
 from tests.article_days import Article, ArticleDays
 from tests.days import Day
+from tests.local_place import LocalPlace
 
 ASKED, JOINING = 120, 10
 PARAMETERS: dict[str, Any] = {
@@ -62,7 +63,8 @@ def run(*arguments: object) -> str:
 def live(folder: Path, state: Path) -> Iterator[Day | str]:
     """What the first training prints, and then each day."""
     encoder = str(tiny_text.write_encoder(folder / "encoder"))
-    days = ArticleDays(folder, state, run, {**PARAMETERS, "task": {**TASK, "encoder": encoder}}, MONITORING)
+    place = LocalPlace(folder, state, run)
+    days = ArticleDays(place, {**PARAMETERS, "task": {**TASK, "encoder": encoder}}, MONITORING)
     yield days.first(articles(300, 0))
     yield days.day(1, articles(ASKED, 1), JOINING)
     yield days.day(2, articles(ASKED, 2, moved=True), ASKED)

@@ -116,6 +116,10 @@ class Production:
             yield
             killing.result()
 
+    def kept(self, result: str) -> list[Path]:
+        """What the bucket holds of a step's results that are values."""
+        return list((self.home / "gcs").glob(f"**/artifacts/{result}/**/data_v2.json"))
+
     def faults(self) -> list[faults.Fault]:
         """The rules in force; one that has acted as often as it was meant to is gone."""
         return faults.listed(Home(self.home))
@@ -142,11 +146,11 @@ class Production:
                 process.kill()
 
     @contextmanager
-    def asked(self) -> Iterator[dict[str, Any]]:
+    def asked(self, model: str = "news", *options: str) -> Iterator[dict[str, Any]]:
         """A client asks all the while; what it saw is in the dictionary afterwards."""
         seen: dict[str, Any] = {}
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.vertex_client", "news"],
+            [sys.executable, "-m", "tests.e2e.vertex_client", model, *options],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

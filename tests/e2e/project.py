@@ -82,10 +82,13 @@ class Project:
         """`run.py status --json`."""
         return dict(first_json(self.run("status", "--config", config, "--json").stdout))
 
+    def kept(self, result: str) -> list[Path]:
+        """What the artifact store holds of a step's results that are values."""
+        return list(self.zenml.glob(f"local_stores/*/{result}/**/data_v2.json"))
+
     def last_report(self) -> dict[str, Any]:
         """The newest evaluation report in the artifact store."""
-        reports = list(self.zenml.glob("local_stores/*/evaluate/report/**/data_v2.json"))
-        newest = max(reports, key=lambda path: path.stat().st_mtime)
+        newest = max(self.kept("evaluate/report"), key=lambda path: path.stat().st_mtime)
         return dict(json.loads(newest.read_text(encoding="utf-8")))
 
     def endpoint_processes(self) -> list[int]:

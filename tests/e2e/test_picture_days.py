@@ -13,7 +13,8 @@ from evergreen.core.verdict import Verdict
 from tests.days import Day, new_rows
 from tests.e2e.lived import champion_of, runs_of, trained_rows
 from tests.e2e.project import FEW, Project, first_json
-from tests.picture_days import Camera, Photo, PictureDays
+from tests.local_place import LocalPlace
+from tests.picture_days import Camera, Photo, PictureDays, write_parquet
 from tests.tiny_images import IGNORED, LABELS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.days, pytest.mark.timeout(3600)]
@@ -50,15 +51,11 @@ MONITORING: dict[str, Any] = {
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_degraded_stream_is_told_and_one_retraining_recovers(project: Project, network: str) -> None:
     camera = Camera()
-    days = PictureDays(
-        project.home,
-        project.zenml / "evergreen",
-        lambda *told: project.run(*told).stdout,
-        {**PARAMETERS, "task": {**TASK, **NETWORKS[network]}},
-        MONITORING,
-    )
+    state, parameters = project.zenml / "evergreen", {**PARAMETERS, "task": {**TASK, **NETWORKS[network]}}
+    place = LocalPlace(project.home, state, lambda *told: project.run(*told).stdout, write_parquet)
+    days = PictureDays(place, parameters, MONITORING)
     assert "new to a first model" in days.first(camera.usual(FIRST_ROWS))
-    first = champion_of(project, days.config)
+    first = champion_of(project.status(days.config))
     quiet = days.day(1, camera.usual(ASKED), JOINING)
     assert_quiet(quiet, f"{new_rows(JOINING)} new to champion {first}")
 
@@ -79,7 +76,7 @@ def test_a_degraded_stream_is_told_and_one_retraining_recovers(project: Project,
     assert "trains, for the last window drifted" in night
     assert "brightness" in night
 
-    second = champion_of(project, days.config)
+    second = champion_of(project.status(days.config))
     assert second != first
     assert scored(project, days, "degraded", degraded) > before + 0.1
     after = days.day(4, camera.degraded(ASKED), JOINING)
@@ -103,7 +100,7 @@ def moved(verdict: Verdict) -> set[str]:
 
 def scored(project: Project, days: PictureDays, name: str, rows: Sequence[Photo]) -> float:
     """The champion's mean IoU on rows that no training saw."""
-    source = days.apart(name, rows)
+    source = write_parquet(project.home / name, list(days.columns.values()), days.apart(name, rows))
     printed = project.run("evaluate", "--config", days.config, "--source", source, "--json").stdout
     found: Mapping[str, Any] = first_json(printed)
     assert (found["rows"], found["trained_on"]) == (len(rows), 0)

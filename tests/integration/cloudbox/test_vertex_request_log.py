@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from google.cloud import bigquery
-from google.cloud.logging_v2 import types
 from google.cloud.logging_v2.services.config_service_v2 import ConfigServiceV2Client
 
 from cloudbox.box import Box
@@ -17,12 +15,12 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.host import VertexHost
 from evergreen.adapters.vertex.names import container_alias
-from evergreen.adapters.vertex.request_log import LOG_FILTER, SINK
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import RequestLogging, VertexLog
 from evergreen.core.errors import InputError
 from tests.hosted_trial import BUCKET, ROOT, HostedTrial, host_in
 from tests.keyword_model import write_keyword_model
+from tests.log_sink import make_sink
 from tests.noted import ALWAYS, rows
 from tests.request_log_contract import Asked, RequestLogContract
 
@@ -34,7 +32,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Retrieving Arrow record batches 
 def asked(led: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     path = tmp_path_factory.mktemp("logged")
     log = VertexLog(dataset=f"{led.project}.requests")
-    make_sink(led, log.dataset)
+    made, project = make_sink(*log.dataset.split(".")), led.project
+    assert made.writer_identity == f"serviceAccount:service-{led.project_number}@gcp-sa-logging.iam.gserviceaccount.com"
+    assert list(ConfigServiceV2Client().list_sinks(parent=f"projects/{project}")) == [made]
     host = host_in(
         led,
         staging=f"gs://{BUCKET}/logged",
@@ -50,23 +50,6 @@ def asked(led: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]
     reading = VertexHost(host).request_log("news", path)
     yield Asked(endpoint, reading, trained.version, [led.home.path]).ask()
     endpoint.delete()
-
-
-def make_sink(box: Box, dataset: str) -> None:
-    """The dataset and the sink, as docs/production.md has them made."""
-    project, _, name = dataset.partition(".")
-    bigquery.Client(project=project).create_dataset(bigquery.Dataset(f"{project}.{name}"), exists_ok=True)
-    sink = types.LogSink(
-        name=SINK,
-        destination=f"bigquery.googleapis.com/projects/{project}/datasets/{name}",
-        filter=LOG_FILTER,
-        bigquery_options={"use_partitioned_tables": True},
-    )
-    client = ConfigServiceV2Client()
-    made = client.create_sink({"parent": f"projects/{project}", "sink": sink, "unique_writer_identity": True})
-    assert made.writer_identity == f"serviceAccount:service-{box.project_number}@gcp-sa-logging.iam.gserviceaccount.com"
-    assert client.get_sink(sink_name=f"projects/{project}/sinks/{SINK}") == made
-    assert [listed.name for listed in client.list_sinks(parent=f"projects/{project}")] == [SINK]
 
 
 class TestVertexRequestLog(RequestLogContract):
