@@ -14,7 +14,7 @@ import pytest
 
 from evergreen.core.deployment import Deployment
 from evergreen.core.expected import expected_of
-from evergreen.core.judge import Ruling
+from evergreen.core.judge.settings import Ruling
 from evergreen.core.report import EvaluationReport
 from tests.article_days import ArticleDays
 from tests.days import Day, new_rows

@@ -23,7 +23,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings, VertexLog
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.deployment import Deployment, Transition
 from evergreen.core.errors import EvergreenError
-from evergreen.core.judge import Expected, Judge
+from evergreen.core.judge.settings import Expected, Judge
 from evergreen.core.judging import Judging
 from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay
