@@ -20,7 +20,7 @@ def judgement(ruling: Ruling = Ruling.GO_ON) -> Judgement:
         findings=(errors, latency),
         newcomer_requests=1234,
         champion_requests=20_000,
-        message="seen in 1,234 requests",
+        message="seen in 1,234 requests: errors: 1.20% failed",
     )
 
 
@@ -36,6 +36,6 @@ def shares(ruling: Ruling = Ruling.GO_ON) -> tuple[Transition, ...]:
             until=ends[3],
             by="requests",
             judgement=judgement(ruling),
-            message="seen in requests",
+            message=judgement(ruling).message,
         ),
     )

@@ -15,6 +15,14 @@ from evergreen.core.base import Frozen
 from evergreen.core.metric import Metric
 
 Evidence = Literal["feature", "embedding", "vocabulary", "predictions", "confidence"]
+_SPOKEN = {"unknown_share": "share of unknown tokens"}
+
+
+def spoken(name: str) -> str:
+    """A feature or a kind of evidence for people: `unknown_share` → `share of unknown tokens`, `line_count` → `line
+    count`.
+    """
+    return _SPOKEN.get(name, name.replace("_", " "))
 
 
 class Moved(Frozen):
@@ -32,6 +40,11 @@ class Moved(Frozen):
     alarm: bool
     message: str
     since: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """What was compared: `tokens`, `share of unknown tokens`, `predictions`."""
+        return spoken(self.name or self.evidence)
 
 
 class Labels(Frozen):
@@ -115,4 +128,4 @@ class Verdict(Frozen):
             return f"too little to say anything: {seen}{below}"
         if not self.drifted:
             return f"quiet: {seen}{below}"
-        return f"drifted: {', '.join(one.name or one.evidence for one in self.alarms)}; {seen}{below}"
+        return f"drifted: {', '.join(one.words for one in self.alarms)}; {seen}{below}"

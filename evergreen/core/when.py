@@ -136,7 +136,7 @@ def _drift(rule: Drift | None, counted: Sequence[Verdict], now: datetime) -> Cau
     drifted = sum(verdict.drifted for verdict in last)
     if drifted < rule.k:
         return None
-    moved = ", ".join(dict.fromkeys(moved.name or moved.evidence for moved in last[0].moved if moved.alarm))
+    moved = ", ".join(dict.fromkeys(moved.words for moved in last[0].moved if moved.alarm))
     windows = f"{drifted} of the last {len(last)} windows" if len(last) > 1 else "the last window"
     what = f" ({moved})" if moved else ""
     return Cause(kind="drift", words=f"{windows} drifted, the newest to {_moment(last[0].window.end)}{what}")

@@ -13,17 +13,9 @@ import numpy as np
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.metric import Metric
 from evergreen.core.monitor import DriftRules
-from evergreen.core.verdict import Evidence, Moved
+from evergreen.core.verdict import Moved, spoken
 from evergreen.monitoring.evidence import Compared
 from evergreen.monitoring.onset import onset_of
-
-TITLES: dict[Evidence, str] = {
-    "feature": "",
-    "vocabulary": "the vocabulary",
-    "embedding": "the embedding",
-    "predictions": "the predictions",
-    "confidence": "the confidence",
-}
 
 
 def moved_of(compared: Sequence[Compared], rules: DriftRules, window: ResolvedWindow) -> tuple[Moved, ...]:
@@ -46,7 +38,7 @@ def _moved(one: Compared, p_value: float, rules: DriftRules, window: ResolvedWin
     least = rules.min_share_shift if in_shares else rules.min_shift
     alarm = p_value < rules.level and found.shift.value >= least
     onset = onset_of(found.likeness, found.design, one.times, window) if alarm else None
-    words = f"{TITLES[one.evidence] or one.name} moved by {_size(found.shift, in_shares)}: {found.words}"
+    words = f"the {spoken(one.name or one.evidence)} moved by {_size(found.shift, in_shares)}: {found.words}"
     return Moved(
         evidence=one.evidence,
         name=one.name,

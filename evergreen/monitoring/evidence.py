@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.verdict import Evidence
+from evergreen.core.verdict import Evidence, spoken
 from evergreen.monitoring.difference import Difference
 from evergreen.monitoring.observed import Floats, Integers, Observed
 from evergreen.monitoring.sample import Sample
@@ -58,7 +58,7 @@ class Pair:
 
     def _scalars(self, evidence: Evidence, name: str, before: Floats, after: Floats) -> Iterator[Compared]:
         known, seen = np.isfinite(before), np.isfinite(after)
-        if self._suffices(f"{evidence} {name}".strip(), known, seen):
+        if self._suffices(spoken(name or evidence), known, seen):
             found = compare_scalars(before[known], after[seen], self.after.requests[seen])
             yield Compared(evidence, name, found, self.after.times[seen])
 
@@ -67,7 +67,7 @@ class Pair:
         if not self._suffices(evidence, known, seen):
             return
         if before.shape[1] != after.shape[1]:
-            self.untold.append(f"{evidence} has {after.shape[1]} numbers a row, in the reference {before.shape[1]}")
+            self.untold.append(f"the {evidence} has {after.shape[1]} numbers a row, in the reference {before.shape[1]}")
             return
         found = compare_vectors(before[known], after[seen], self.after.requests[seen])
         if found is not None:
@@ -96,7 +96,7 @@ class Pair:
         if min(known.sum(), seen.sum()) >= LEAST_ROWS:
             return True
         if max(known.sum(), seen.sum()) >= LEAST_ROWS:
-            self.untold.append(f"{what} is known of {known.sum():,} reference rows and {seen.sum():,} of the window")
+            self.untold.append(f"the {what}: known of {known.sum():,} reference rows and {seen.sum():,} of the window")
         return False
 
 

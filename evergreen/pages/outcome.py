@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evergreen.core.decision import PromotionDecision, Verdict
-from evergreen.core.deployment import Deployment
+from evergreen.core.deployment import Deployment, Transition
 from evergreen.core.judge.settings import Ruling
 from evergreen.core.publication import Publication
 from evergreen.core.shadow import Latency, ShadowReport
@@ -29,6 +29,9 @@ RULINGS = {
     Ruling.INCONCLUSIVE: ("warn", "inconclusive"),
     Ruling.ROLL_BACK: ("bad", "worse"),
 }
+
+AGAINST = {Ruling.INCONCLUSIVE: "the newcomer may be worse", Ruling.ROLL_BACK: "the newcomer is worse"}
+"""What a judgement says against a newcomer, where its findings stand beside it."""
 
 PUBLISHED = {
     "published": ("good", "Published"),
@@ -69,7 +72,7 @@ def decision_page(decision: PromotionDecision) -> str:
 def deployment_page(deployment: Deployment) -> str:
     """HTML: what the endpoint serves, a command that asks it, and the shares of the ramp with their evidence."""
     tone, title = OUTCOMES[deployment.outcome]
-    judgements = [share.judgement for share in deployment.transitions if share.judgement]
+    judged = next((share for share in reversed(deployment.transitions) if share.judgement), None)
     body = request_body(deployment.example)
     groups = [
         Group(
@@ -87,9 +90,19 @@ def deployment_page(deployment: Deployment) -> str:
         body=body if needs_file(body) else None,
         evidence=EVIDENCE,
         rulings=RULINGS,
-        findings=judgements[-1].findings if judgements else (),
+        findings=judged.judgement.findings if judged and judged.judgement else (),
+        shares=[(share, _why(share, in_short=share is judged)) for share in deployment.transitions],
         shadow=_shadow_facts(deployment.shadow) if deployment.shadow else None,
     )
+
+
+def _why(share: Transition, *, in_short: bool) -> str:
+    """Why the share ended; `in_short` it names the rules alone, whose findings are shown."""
+    found = share.judgement
+    if in_short and found and found.ruling in AGAINST:
+        rules = ", ".join(one.rule for one in found.findings if one.ruling is found.ruling and not one.dry_run)
+        return share.message.replace(found.message, f"{AGAINST[found.ruling]}: {rules}")
+    return share.message or "it was ready and answered"
 
 
 def _shadow_facts(shadow: ShadowReport) -> list[tuple[str, str, bool]]:

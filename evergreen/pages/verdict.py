@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from evergreen.core.verdict import Distribution, Moved, Verdict
+from evergreen.core.verdict import Distribution, Moved, Verdict, spoken
 from evergreen.pages.charts import Bar, Group, IntervalRow, Whisker, bars, intervals, legend
 from evergreen.pages.formatting import compact, counted, percent, words
 from evergreen.pages.render import render
@@ -36,7 +36,7 @@ def verdict_page(verdict: Verdict) -> str:
         moved=moved,
         shift_chart=_shifts(moved) if moved else None,
         legend=legend(SERIES),
-        charts=[(words(one.name), one.name in alarms, distribution_chart(one)) for one in ordered],
+        charts=[(words(spoken(one.name)), one.name in alarms, distribution_chart(one)) for one in ordered],
         share_chart=_class_shares(verdict) if verdict.class_shares else None,
     )
 
@@ -48,7 +48,7 @@ def distribution_chart(one: Distribution) -> Svg:
         Group(label, (Bar(known, percent(known), "champion"), Bar(now, percent(now))))
         for label, known, now in zip(labels, one.reference, one.window, strict=True)
     ]
-    return bars(words(one.name), groups)
+    return bars(words(spoken(one.name)), groups)
 
 
 def _bins(edges: Sequence[float]) -> list[str]:
@@ -82,7 +82,7 @@ def _shifts(moved: Sequence[Moved]) -> Svg:
     """How far each kind of evidence moved, with its interval."""
     rows = [
         IntervalRow(
-            words(one.name or one.evidence),
+            words(one.words),
             (Whisker(one.shift, compact(one.shift.value), "bad" if one.alarm else "accent"),),
         )
         for one in moved

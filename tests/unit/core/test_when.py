@@ -79,6 +79,13 @@ def test_the_reason_says_how_many_windows_drifted_and_what_moved() -> None:
     )
 
 
+def test_the_reason_names_features_in_words() -> None:
+    (moved,) = verdict(0, drifted=True).moved
+    named = moved.model_copy(update={"evidence": "feature", "name": "unknown_share"})
+    (cause,) = causes(When(drift=Drift(k=1, of=1)), [verdict(0, drifted=True, moved=(named,))], SINCE, MIDNIGHT)
+    assert cause.words.endswith("(share of unknown tokens)")
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -50,6 +50,14 @@ def test_a_quiet_day_is_compared_whole_and_raises_no_alarm(known: Reference) -> 
     )
 
 
+def test_what_is_compared_is_named_in_words(known: Reference) -> None:
+    world = World(2)
+    found = compared(known, world.day(world.rows(1_000)))
+    assert of(found, "feature", "unknown_share").message.startswith("the share of unknown tokens moved by 0.00 spreads")
+    assert of(found, "feature", "tokens").message.startswith("the tokens moved by")
+    assert of(found, "embedding").message.startswith("the embedding moved by")
+
+
 def test_a_topic_of_a_tenth_more_rows_is_seen_by_what_it_moves_and_its_share_is_estimated(known: Reference) -> None:
     world = World(3)
     found = compared(known, world.day(world.rows(2_000, shares=(0.27, 0.46, 0.27))))
@@ -154,7 +162,7 @@ def test_evidence_that_the_log_lacks_is_told_and_the_rest_is_compared(known: Ref
     found = compared(known, world.day(rows))
     assert found.enough
     assert not found.drifted
-    assert any("is known of 2,000 reference rows and 0 of the window" in note for note in found.notes)
+    assert any("known of 2,000 reference rows and 0 of the window" in note for note in found.notes)
 
 
 def test_numbers_that_are_none_are_left_out(known: Reference) -> None:
@@ -167,7 +175,7 @@ def test_numbers_that_are_none_are_left_out(known: Reference) -> None:
 def test_an_embedding_of_another_width_is_told(known: Reference) -> None:
     world = World(15)
     rows = [{**row, "embedding": row["embedding"][:4]} for row in world.rows(600)]
-    assert "embedding has 4 numbers a row, in the reference 8" in compared(known, world.day(rows)).notes
+    assert "the embedding has 4 numbers a row, in the reference 8" in compared(known, world.day(rows)).notes
 
 
 def test_dark_pictures_are_seen_by_their_light_and_shares_of_pixels_are_compared(tmp_path: Path) -> None:

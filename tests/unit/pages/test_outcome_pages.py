@@ -55,16 +55,39 @@ def test_a_deployment_shows_endpoint_traffic_and_a_command(live: Deployment, rea
 
 
 def test_a_ramp_is_shown_share_by_share_with_what_the_judge_saw(live: Deployment, read: Read) -> None:
-    ramped = live.model_copy(update={"transitions": shares(Ruling.ROLL_BACK), "tried": "challenger02"})
+    ramped = live.model_copy(update={"transitions": shares(), "tried": "challenger02"})
     text = read(deployment_page(ramped)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "5 % 2026-05-04 09:30:00 UTC 2026-05-04 09:31:00 UTC readiness alone – it was ready and answered" in text
     assert "traffic that version challenger02 had on its way" in text
     assert "replayed rows – 64 kept rows were replayed" in text
-    assert "requests of clients 1,234 20,000 seen in requests" in text
-    assert "worse 1.20% failed rule: errors" in text
+    assert "requests of clients 1,234 20,000 seen in 1,234 requests" in text
+    assert "nothing worse 1.20% failed rule: errors" in text
     assert "8 % slower rule: latency" in text
     assert text.count("a dry run: it decides nothing") == 1
     assert "Rollout" not in read(deployment_page(live)).text
+
+
+@pytest.mark.parametrize(
+    ("ruling", "why", "pill"),
+    [
+        (Ruling.ROLL_BACK, "the newcomer is worse: errors", "worse"),
+        (Ruling.INCONCLUSIVE, "the newcomer may be worse: errors", "inconclusive"),
+    ],
+)
+def test_what_speaks_against_a_version_is_told_by_the_findings_of_its_last_share_alone(
+    ruling: Ruling, why: str, pill: str, live: Deployment, read: Read
+) -> None:
+    ramped = live.model_copy(update={"transitions": shares(ruling), "tried": "challenger02"})
+    text = read(deployment_page(ramped)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"requests of clients 1,234 20,000 {why} What the judge saw" in text
+    assert f"{pill} 1.20% failed rule: errors" in text
+    assert text.count("1.20% failed") == 1
+
+
+def test_a_share_that_went_on_keeps_its_own_reason(live: Deployment, read: Read) -> None:
+    earlier, last = shares(Ruling.INCONCLUSIVE)[-1], shares(Ruling.ROLL_BACK)[-1]
+    text = read(deployment_page(live.model_copy(update={"transitions": (earlier, last)}))).text
+    assert text.count("seen in 1,234 requests: errors: 1.20% failed") == 1
 
 
 def test_a_deployment_shows_what_came_of_copies_of_requests(live: Deployment, read: Read) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.verdict import Distribution, Example, Labels, Moved, Verdict
+from evergreen.core.verdict import Distribution, Example, Labels, Moved, Verdict, spoken
 from evergreen.pages.verdict import reference_page, verdict_page
 from tests.unit.pages.reading import Page, metric
 
@@ -36,7 +36,7 @@ def verdict(**changes: Any) -> Verdict:
 
 def moved(name: str, *, alarm: bool) -> Moved:
     since = SINCE if alarm else None
-    words = f"{name} moved by 0.80 spreads"
+    words = f"the {spoken(name)} moved by 0.80 spreads"
     shown = {"p_value": 1e-9 if alarm else 0.7, "alarm": alarm, "message": words, "since": since}
     return Moved(evidence="feature", name=name, shift=metric(0.8), **shown)
 
@@ -46,7 +46,8 @@ def test_a_drifting_window_tells_what_moved_since_when_and_what_that_counts_for(
     text = page.text
     assert "The world moved" in text
     assert "2 of the last 5 windows drifted: counts for refresh.when.drift" in text
-    assert text.index("tokens moved by 0.80 spreads") < text.index("unknown_share moved by")
+    assert text.index("the tokens moved by 0.80 spreads") < text.index("the share of unknown tokens moved by")
+    assert "Share of unknown tokens 0.800" in text
     assert "2026-05-04 12:00:00 UTC" in text
     spoken = [drawing.attrib["aria-label"].replace("\N{NO-BREAK SPACE}", " ") for drawing in page.drawings]
     assert any("up to 10 20.0 %, 10.0 %; 10 to 20 60.0 %, 20.0 %; above 20 20.0 %, 70.0 %" in one for one in spoken)
@@ -58,7 +59,7 @@ def test_numbers_are_told_as_people_write_them(read: Read) -> None:
     long = moved("characters", alarm=True).model_copy(update={"p_value": 0.0, "since": START})
     bins = Distribution(name="characters", edges=(789.2, 1286.4), reference=(0.2, 0.6, 0.2), window=(0.1, 0.2, 0.7))
     page = read(verdict_page(verdict(moved=(long,), distributions=(bins,))))
-    assert "< 0.0001 all the window characters moved by" in page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "< 0.0001 all the window the characters moved by" in page.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "the last window drifted: counts for" in read(verdict_page(verdict(windows=(True,)))).text
     assert any("789 to 1,286" in drawing.attrib["aria-label"] for drawing in page.drawings)
 
