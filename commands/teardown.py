@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
     print(
         f"the endpoint of model '{model}': {ended}" if ended else f"model '{model}' has no endpoint, none was stopped"
     )
-    print("versions and reports are kept; the next run brings a champion back")
+    print("versions and reports are kept; the next run starts an endpoint again once a version may be live")
     if not here:
         print("servers (by the hour), buckets and images (by size) stay and cost money: docs/production.md ends them")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Protocol, cast
 
 from evergreen.batch.job import Job, Told
@@ -10,6 +11,7 @@ from evergreen.batch.turns import in_turn
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.batch import BatchReport, PartStore
+from evergreen.core.candidates import no_champion
 from evergreen.core.errors import EvergreenError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.versions import Alias, ModelVersion
@@ -31,9 +33,10 @@ class BatchRunner(Protocol):
 
 def champion_of(model_name: str, to: str = "predict with") -> ModelVersion:
     """The champion, `to` whatever end. Raises EvergreenError: there is none."""
-    champion = ZenmlRecord(model_name).read().named(Alias.CHAMPION)
+    state = ZenmlRecord(model_name).read()
+    champion = state.named(Alias.CHAMPION)
     if champion is None:
-        raise EvergreenError(f"model '{model_name}' has no champion to {to}; run its configuration first")
+        raise EvergreenError(no_champion(model_name, state, to, datetime.now(UTC)))
     return champion
 
 

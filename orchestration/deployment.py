@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from zenml.logger import get_logger
@@ -13,10 +14,10 @@ from evergreen.adapters.kinds import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.approval import Approval
 from evergreen.core.artifacts import TrainedModel
-from evergreen.core.candidates import is_approved
+from evergreen.core.candidates import is_approved, no_champion
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.lease import Claim, Lease, Rollout
 from evergreen.core.protocols import Endpoint, VersionRecord
@@ -96,7 +97,7 @@ def deploy_champion(model_name: str, host: AnyHost) -> Deployment:
     """The champion live with all the traffic, on an endpoint that was parked too; kept where it is.
 
     Raises:
-        InputError: there is no champion.
+        EvergreenError: there is no champion.
         BusyError: a run or another command is changing the endpoint, and went on doing so.
     """
     with model_lease(lease_of(model_name, host), model_name, DEPLOY, COMMAND_WAIT_S) as claim:
@@ -104,7 +105,7 @@ def deploy_champion(model_name: str, host: AnyHost) -> Deployment:
         state, _ = record.settle()
         champion = state.named(Alias.CHAMPION)
         if champion is None:
-            raise InputError(f"model '{model_name}' has no champion to deploy; run the pipeline until one is live")
+            raise EvergreenError(no_champion(model_name, state, "deploy", datetime.now(UTC)))
         was_parked = endpoint.status().parked
         if was_parked:
             FencedEndpoint(endpoint, claim.fence).unpark()

@@ -26,6 +26,20 @@ def refusal(state: RecordState, version: ModelVersion, now: datetime) -> str | N
     return None
 
 
+def no_champion(model: str, state: RecordState, to: str, now: datetime) -> str:
+    """Says of a model without a champion that there is none `to` whatever end, and what became of its candidate."""
+    lacks = f"model '{model}' has no champion to {to}"
+    candidate = state.named(Alias.CANDIDATE)
+    if candidate is None:
+        return f"{lacks}; run its configuration first"
+    name, question = candidate.version, state.questions.get(candidate.version)
+    stands = refusal(state, candidate, now) or (f"version {name} {question.words(now)}" if question else None)
+    if stands is None:
+        became = "was rolled back" if state.withdrawn(candidate) else "did not stay live, or is on its way"
+        stands = f"version {name} is its candidate, which {became}"
+    return f"{lacks}: {stands}; `run.py status` says what became of it"
+
+
 def approvable(state: RecordState, name: str, now: datetime) -> ModelVersion | None:
     """The version of this name, which may go live; None: it is champion already.
 

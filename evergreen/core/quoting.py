@@ -1,15 +1,18 @@
 """What a message may quote of somebody's rows and requests: a few characters, for messages end in logs.
 
 excerpt("Dear doctor, since Monday I have")    →  "'Dear doctor, since…'"
+in_json("Dear doctor, since Monday I have")    →  'the string "Dear doctor, since…"'
 without_rows("2 columns, got 3: 7,Dear doctor, since Monday")  →  "2 columns, got 3: 7,Dear doctor, sinc…"
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 MOST_CHARS = 20
 MOST_NAMES = 5
+_KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
 _ROW = re.compile(r"(\bgot \d+: )(.{21,})$", re.S)
 _QUOTED = re.compile(r"(?<!\w)'([^']{21,})'(?!\w)|\"([^\"]{21,})\"|`([^`]{21,})`")
 _PLACE = re.compile(r"(?:[a-z]+://|[./~])[\x21-\x7e]*")
@@ -26,9 +29,22 @@ def cut(text: str) -> str:
 
 
 def excerpts(names: list[str]) -> str:
-    """The first names of somebody's choice, each cut, and how many there are beside them."""
+    """The first names of somebody's choice, each cut and in quotes, and how many there are beside them."""
     more = len(names) - MOST_NAMES
-    return ", ".join(map(cut, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(excerpt, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
+
+
+def kind(value: object) -> str:
+    """What JSON calls a value of a request."""
+    return "null" if value is None else _KINDS.get(type(value), "a number")
+
+
+def in_json(value: object) -> str:
+    """The value of a request as JSON writes it: a string is told from the number in it, objects and arrays by kind."""
+    if isinstance(value, dict | list):
+        return kind(value)
+    written = json.dumps(cut(value) if isinstance(value, str) else value, ensure_ascii=False)
+    return f"the string {written}" if isinstance(value, str) else cut(written)
 
 
 def without_rows(message: str) -> str:

@@ -44,6 +44,9 @@ HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<po
 HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 
+_ALLOW = "name it in host.allowed_hosts (EVERGREEN_ALLOWED_HOSTS of a server alone)"
+
+
 def _host_name(given: str) -> str:
     bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
     if not HOST_NAME.fullmatch(given) and not _is_v6(bare):
@@ -165,14 +168,14 @@ def origin_refusal(
     own = {bound_to.lower(), *(name.lower() for name in allowed_hosts)}
     host = headers.get("host")
     if host is not None and not _is_own(host, own):
-        return 421, "the Host header names another host; ask for 127.0.0.1 or localhost, or allow the name"
+        return 421, f"the Host header names another host, {host[:60]!r}; ask for 127.0.0.1 or localhost, or {_ALLOW}"
     origin = headers.get("origin")
     parts = ORIGIN.fullmatch(origin or "")
     if origin is not None and not (parts and _is_own(parts[1], own)):
-        return 403, "pages of other sites may not ask this server"
+        return 403, f"pages of other sites may not ask this server; the Origin is {origin[:60]!r}: {_ALLOW}"
     navigates = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if origin is None and headers.get("sec-fetch-site") == "cross-site" and not navigates:
-        return 403, "pages of other sites may not ask this server"
+        return 403, "pages of other sites may not ask this server; Sec-Fetch-Site is 'cross-site', without an Origin"
     return None
 
 

@@ -107,7 +107,7 @@ class PatientProtocol(asyncio.Protocol):
 
     def _too_slow(self) -> None:
         if self._began:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the head did not come within {HEADER_TIMEOUT_S:g} s")
         else:
             self._transport.close()
 

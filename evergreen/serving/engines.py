@@ -55,7 +55,7 @@ class EnginePredictor:
         if found is None:
             raise EvergreenError(f"no engine can answer for this model: {'; '.join(self._failures)}")
         self._at, self._now = found
-        self._tell(plan.reason)
+        self._tell(self._why(plan))
 
     @property
     def engine(self) -> str:
@@ -144,10 +144,19 @@ class EnginePredictor:
                 outputs = following.predict(batch)
             except Exception:  # not the engine's fault, then; what it said first is what is told
                 raise error from None
-            _warn(self._engines[self._at].name, type(error).__name__, self._engines[at].name)
+            before = self._engines[self._at].name
+            _warn(before, type(error).__name__, self._engines[at].name)
             self._at, self._now, self._waiting = at, following, None
-        self._tell("the one before it failed")
+        self._tell(_stands_in(before))
         return outputs
+
+    def _why(self, plan: EnginePlan) -> str:
+        """Why the engine that was loaded answers: as planned, or in the place of those that could not be."""
+        if self._at == plan.starts_at:
+            return plan.reason
+        failed = self._engines[plan.starts_at : self._at] or self._engines[plan.starts_at :]
+        reason = _stands_in(*(engine.name for engine in failed))
+        return f"{reason}; {plan.reason}" if plan.starts_at and self._at else reason  # the two are yet compared
 
     def _first_from(self, start: int) -> tuple[int, Predictor] | None:
         """The first engine from a place on that can be loaded, and its place."""
@@ -167,6 +176,11 @@ class EnginePredictor:
 def _warn(name: str, error: str, following: str) -> None:
     fields = {"engine": name, "error": error, "next": following}
     LOGGER.warning("engine failed", extra={"fields": fields})
+
+
+def _stands_in(*failed: str) -> str:
+    """The reason of an engine that answers in the place of others."""
+    return f"it stands in for {' and '.join(failed)}, which failed"
 
 
 def _said(error: Exception) -> str:

@@ -239,7 +239,8 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
             async with asyncio.timeout_at(min(last, stalled)):
                 chunk = await anext(stream, None)
         except TimeoutError as error:
-            raise SlowBodyError("the body did not come in time; send it at once") from error
+            late = f"for {BODY_STALL_S:g} s" if stalled < last else f"whole within {BODY_TIMEOUT_S:g} s"
+            raise SlowBodyError(f"the body did not come {late}; send it at once") from error
         if chunk is None:
             return
         yield chunk

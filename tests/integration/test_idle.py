@@ -13,7 +13,7 @@ import pytest
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.decision import PromotionDecision, Verdict
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.idle import Idle
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import LOGS, MemoryHostSettings, hosting
@@ -176,8 +176,9 @@ def test_a_parked_endpoint_is_left_alone_until_the_command_or_a_promotion_brings
 def test_without_a_champion_there_is_nothing_to_bring_live(host: Any) -> None:
     from orchestration.deployment import deploy_champion
 
-    with pytest.raises(InputError, match="model 'never' has no champion to deploy"):
+    with pytest.raises(EvergreenError, match="model 'never' has no champion to deploy; run its configuration") as none:
         deploy_champion("never", host)
+    assert none.value.exit_code == 1
 
 
 def test_what_does_not_come_back_stays_parked_and_fails(host: Any) -> None:

@@ -91,7 +91,8 @@ def test_a_log_keeps_size_light_and_grain_of_a_picture_and_the_shares_of_its_cla
         ({"image": "aGVsbG8="}, "'image' is no PNG or JPEG that can be read"),
         ({"image": "JSFQUy1BZG9iZS0zLjAgRVBTRi0zLjA="}, "'image' is a EPS (allowed: PNG, JPEG)"),
         ({"image": "gs://pets/1.png"}, "'image' is gs://pets/1.png, but nothing reads buckets here; send base64"),
-        ({"image": "aGVsbG8=", "size": 3}, "has unknown size"),
+        ({"image": "aGVsbG8=", "size": 3}, "has unknown 'size'; expected"),
+        ({"picture": "aGVsbG8="}, "has unknown 'picture', and 'image' is missing; expected"),
         (instance_of(encode_png(halves(200, 60))), "'image' has 60 x 200 pixels (allowed: 10,000)"),
     ],
 )

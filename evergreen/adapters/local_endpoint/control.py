@@ -26,7 +26,6 @@ from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.processes import library_environment, log_tail, port_conflict
 
 FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
-FRONT_START_S = 30.0
 ANSWER_S = 5.0
 POLL_S = 0.05
 LAST_GRACE_S = 20.0
@@ -85,7 +84,8 @@ def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
     """The address of a new front that answers.
 
     Raises:
-        EndpointError: the port is taken, or the front ended; what it printed last is in the message.
+        EndpointError: the port is taken, or the front ended or was not up within `startup_timeout_s`; what it printed
+            last is in the message.
     """
     require_free_port(state.host, state.port)
     log = files.log("front")
@@ -101,7 +101,7 @@ def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
             start_new_session=True,
         )
     threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before we do
-    deadline = time.monotonic() + FRONT_START_S
+    deadline = time.monotonic() + state.startup_timeout_s
     try:
         while time.monotonic() < deadline and process.poll() is None:
             address = files.read_address()
@@ -111,8 +111,14 @@ def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
     except BaseException:  # Ctrl-C: nobody would wait for it any more
         process.kill()
         raise
+    code = process.poll()
     process.kill()
-    raise EndpointError(f"the endpoint's front did not start; its log {log} ends with:\n{log_tail(log)}")
+    late = (
+        f"did not answer within {state.startup_timeout_s:g} s, as on a busy machine; run again when it has less to do, "
+        "or set parameters.host.startup_timeout_s higher"
+    )
+    why = late if code is None else f"ended with exit code {code}"
+    raise EndpointError(f"the endpoint's front {why}. Its log {log} ends with:\n{log_tail(log)}")
 
 
 def stop_front(process: Any, drain_timeout_s: float) -> None:

@@ -148,7 +148,7 @@ class Connection(web.RequestHandler):
         if self._owes:
             return
         if self._began:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the head did not come within {HEADER_TIMEOUT_S:g} s")
         else:
             self.force_close()
 

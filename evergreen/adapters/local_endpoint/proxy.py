@@ -263,7 +263,8 @@ async def _chunks(request: web.BaseRequest, deadline: float) -> AsyncIterator[by
             async with asyncio.timeout_at(min(deadline, loop.time() + BODY_STALL_S)):
                 chunk = await request.content.readany()
         except TimeoutError as error:
-            raise RefusedError(408, "the body did not come in time; send it at once", closes=True) from error
+            late = "before the time of the request was over" if loop.time() >= deadline else f"for {BODY_STALL_S:g} s"
+            raise RefusedError(408, f"the body did not come {late}; send it at once", closes=True) from error
         except (web.RequestPayloadError, ValueError) as error:
             raise RefusedError(400, "the body is not as its headers say; send it whole", closes=True) from error
         yield chunk

@@ -215,7 +215,10 @@ class Worker:
                         return None
                     await asyncio.sleep(STARTING_POLL_S)
                 return _how_it_ended(process)
-        return f"not ready within {self._wanted.startup_timeout_s:g} s"
+        return (
+            f"not ready within {self._wanted.startup_timeout_s:g} s, as on a busy machine or with a large model; set "
+            "parameters.host.startup_timeout_s higher"
+        )
 
     async def _while_ready(self, process: asyncio.subprocess.Process) -> str:
         """Why the process no longer serves. What misses one question gets no requests until it answers the next."""

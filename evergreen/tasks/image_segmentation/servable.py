@@ -22,7 +22,7 @@ from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Interface, Shape, shaping_of
 from evergreen.core.protocols import Fetch
-from evergreen.core.quoting import cut, excerpt, excerpts
+from evergreen.core.quoting import cut, excerpt, excerpts, kind
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
 from evergreen.engines.session import Graph
 from evergreen.tasks.image_segmentation.answering import PictureNetwork, TorchPictureNetwork
@@ -211,12 +211,13 @@ class ImagePredictor:
 
     def _picture(self, index: int, instance: object) -> Pixels:
         if not isinstance(instance, dict):
-            raise InstanceError(index, f"is {_kind(instance)}; {_EXPECTED}")
+            raise InstanceError(index, f"is {kind(instance)}; {_EXPECTED}")
         if unknown := sorted(str(key) for key in instance.keys() - {"image"}):
-            raise InstanceError(index, f"has unknown {excerpts(unknown)}; {_EXPECTED}")
+            missing = "" if "image" in instance else ", and 'image' is missing"
+            raise InstanceError(index, f"has unknown {excerpts(unknown)}{missing}; {_EXPECTED}")
         given = instance.get("image")
         if not isinstance(given, str):
-            raise InstanceError(index, f"'image' is {_kind(given) if 'image' in instance else 'missing'}; {_EXPECTED}")
+            raise InstanceError(index, f"'image' is {kind(given) if 'image' in instance else 'missing'}; {_EXPECTED}")
         data = self._fetched(index, given) if given.startswith(BUCKET_SCHEME) else _from_base64(index, given)
         try:
             return decode_picture(data, PICTURE_FORMATS, self._max_pixels)
@@ -256,9 +257,3 @@ def _from_base64(index: int, text: str) -> bytes:
 def _fields(properties: dict[str, Any]) -> dict[str, Any]:
     """The schema of an object that has them all, and no other."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _kind(value: object) -> str:
-    """What JSON calls a value."""
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")

@@ -10,7 +10,7 @@ from typing import Any
 
 from evergreen.core.errors import InputError
 from evergreen.core.predictors import Schema, Shape
-from evergreen.core.quoting import excerpt
+from evergreen.core.quoting import excerpt, in_json
 
 NAMES = ("threshold", "top_k")
 
@@ -41,9 +41,9 @@ def shape_of(parameters: Mapping[str, Any], classes: int) -> Shape:
         return lambda prediction: prediction
     top_k, threshold = parameters.get("top_k", classes), parameters.get("threshold", 0)
     if type(top_k) is not int or not 1 <= top_k <= classes:
-        raise InputError(f"parameter 'top_k' is {excerpt(str(top_k))}; send a whole number from 1 to {classes}")
+        raise InputError(f"parameter 'top_k' is {in_json(top_k)}; send a whole number from 1 to {classes}")
     if type(threshold) not in (int, float) or not 0 <= threshold <= 1:
-        raise InputError(f"parameter 'threshold' is {excerpt(str(threshold))}; send a number from 0 to 1")
+        raise InputError(f"parameter 'threshold' is {in_json(threshold)}; send a number from 0 to 1")
 
     def shaped(prediction: dict[str, Any]) -> dict[str, Any]:
         highest = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:top_k]

@@ -18,7 +18,7 @@ from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Fetch
-from evergreen.core.quoting import excerpts
+from evergreen.core.quoting import excerpts, kind
 from evergreen.engines.session import Graph
 from evergreen.tasks.budget import batches_within
 from evergreen.tasks.libraries import loading, quiet_transformers, to_serve
@@ -184,12 +184,13 @@ class TextPredictor:
     def _text(self, index: int, instance: object) -> str:
         expected = 'expected {"text": "…"}'
         if not isinstance(instance, dict):
-            raise InstanceError(index, f"is {_kind(instance)}; {expected}")
+            raise InstanceError(index, f"is {kind(instance)}; {expected}")
         if unknown := sorted(str(key) for key in instance.keys() - {"text"}):
-            raise InstanceError(index, f"has unknown {excerpts(unknown)}; {expected}")
+            missing = "" if "text" in instance else ", and 'text' is missing"
+            raise InstanceError(index, f"has unknown {excerpts(unknown)}{missing}; {expected}")
         text = instance.get("text")
         if not isinstance(text, str):
-            raise InstanceError(index, f"'text' is {_kind(text) if 'text' in instance else 'missing'}; {expected}")
+            raise InstanceError(index, f"'text' is {kind(text) if 'text' in instance else 'missing'}; {expected}")
         if not text.strip():
             raise InstanceError(index, "'text' is blank; send at least one word")
         if len(text) > self._max_text_chars:
@@ -207,9 +208,3 @@ class TextPredictor:
 def _fields(properties: dict[str, Any]) -> dict[str, Any]:
     """The schema of an object that has them all, and no other."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _kind(value: object) -> str:
-    """What JSON calls a value."""
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from evergreen.core.approval import Answer, Question
-from evergreen.core.candidates import answered, approvable, is_approved, question_about, refusal, rejectable
+from evergreen.core.candidates import (
+    answered,
+    approvable,
+    is_approved,
+    no_champion,
+    question_about,
+    refusal,
+    rejectable,
+)
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.versions import Alias, ModelVersion, RecordState
@@ -119,3 +127,21 @@ def test_a_decision_says_first_what_a_person_made_of_it() -> None:
     assert approved.reasons[0].message == "version c was approved by ann@laptop on 2026-11-30 10:00 UTC: as asked"
     rejected = answered(approved, NO)
     assert (rejected.verdict, [reason.passed for reason in rejected.reasons]) == (Verdict.KEEP, [False, True])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"aliases": {}, "questions": {}}, "; run its configuration first"),
+        ({"questions": {}}, ": version c is its candidate, which did not stay live, or is on its way; `run.py status`"),
+        (
+            {"questions": {}, "rolled_back": ("c",)},
+            ": version c is its candidate, which was rolled back; `run.py status`",
+        ),
+        ({}, ": version c waits for approval until 2026-12-07 10:00 UTC; `run.py status`"),
+        ({"questions": {"c": question(answer=NO)}}, ": version c was rejected by ann@laptop on "),
+    ],
+)
+def test_a_model_without_a_champion_says_what_became_of_its_candidate(changes: dict[str, Any], told: str) -> None:
+    state = record(**{"aliases": {Alias.CANDIDATE: "c"}, **changes})
+    assert no_champion("news", state, "deploy", NOW).startswith(f"model 'news' has no champion to deploy{told}")

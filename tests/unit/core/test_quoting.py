@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.quoting import MOST_CHARS, cut, excerpt, excerpts, without_rows
+from evergreen.core.quoting import MOST_CHARS, cut, excerpt, excerpts, in_json, without_rows
 
 
 @given(st.text())
@@ -17,8 +17,26 @@ def test_short_values_are_quoted_as_they_are() -> None:
     assert excerpt("Sprots") == "'Sprots'"
     assert excerpt(3.5) == "3.5"
     assert excerpt(None) == "None"
-    assert excerpts(["a", "b"]) == "a, b"
-    assert excerpts([*"abcdefg"]) == "a, b, c, d, e and 2 more"
+    assert excerpts(["a", "b"]) == "'a', 'b'"
+    assert excerpts([*"abcdefg"]) == "'a', 'b', 'c', 'd', 'e' and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("2", 'the string "2"'),
+        ('a "quoted" text', r'the string "a \"quoted\" text"'),
+        ("Dear doctor, since Monday I have", 'the string "Dear doctor, since…"'),
+        (True, "true"),
+        (None, "null"),
+        (2.5, "2.5"),
+        (10**30, "1000000000000000000…"),
+        ([2], "an array"),
+        ({"k": 2}, "an object"),
+    ],
+)
+def test_a_value_of_a_request_is_quoted_as_json_writes_it(value: object, said: str) -> None:
+    assert in_json(value) == said
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,14 @@ def test_a_server_on_loopback_may_be_given_further_names(headers: dict[str, str]
     assert (refusal[0] if refusal else None) == status
 
 
+@pytest.mark.parametrize("name", ["host", "origin"])
+def test_a_refusal_names_who_came_and_the_setting_that_allows_it(name: str) -> None:
+    refusal = origin_refusal("POST", {name: "https://app.example" if name == "origin" else "app.example"}, "127.0.0.1")
+    assert refusal is not None
+    assert "app.example'" in refusal[1]
+    assert "host.allowed_hosts (EVERGREEN_ALLOWED_HOSTS" in refusal[1]
+
+
 @given(st.sampled_from(["host", "origin", "sec-fetch-site"]), st.text() | st.text("[]:/@℀％.1a", max_size=8))
 def test_whatever_a_header_holds_is_a_refusal_or_none(name: str, text: str) -> None:
     for value in (text, f"http://{text}"):

@@ -93,7 +93,25 @@ def test_an_engine_that_cannot_be_loaded_is_told_and_the_next_answers(caplog: py
     assert predictor.engine == "b"
     failed, now = (record.__dict__["fields"] for record in caplog.records)
     assert failed == {"engine": "engine 0", "error": "int8.onnx is damaged", "next": "engine 1"}
-    assert now == {"engine": "b", "reason": "a reason"}
+    assert now == {"engine": "b", "reason": "it stands in for engine 0, which failed"}
+
+
+@pytest.mark.parametrize(
+    ("given", "starts_at", "reason"),
+    [
+        ((Numbers("a"), Numbers("b")), 0, "a reason"),
+        ((Numbers("a"), Numbers("b")), 1, "a reason"),
+        ((InputError("x"), InputError("x"), Numbers("c")), 0, "it stands in for engine 0 and engine 1, which failed"),
+        ((Numbers("a"), InputError("x"), Numbers("c")), 1, "it stands in for engine 1, which failed; a reason"),
+        ((Numbers("a"), InputError("x")), 1, "it stands in for engine 1, which failed"),
+    ],
+)
+def test_the_reason_of_an_engine_that_stands_in_is_what_failed_before_it(
+    given: tuple[Numbers | Exception, ...], starts_at: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "evergreen.serving"):
+        ladder(*given, starts_at=starts_at)
+    assert caplog.records[-1].__dict__["fields"]["reason"] == reason
 
 
 def test_where_no_engine_can_be_loaded_the_reasons_are_all_told() -> None:
@@ -109,11 +127,13 @@ def test_what_can_only_be_started_before_the_planned_place_is(caplog: pytest.Log
 def test_a_batch_on_which_an_engine_fails_is_answered_by_the_next_from_then_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, "evergreen.serving")
     predictor = ladder(Numbers("a", bad=("x",)), Numbers("b"))
     assert predictor.predict(["y"]) == ["a"]
     assert predictor.predict(["x"]) == ["b"]
     assert predictor.predict(["y"]) == ["b"]
-    told = caplog.records[-1].__dict__["fields"]
+    told, now = (record.__dict__["fields"] for record in caplog.records[-2:])
+    assert now == {"engine": "b", "reason": "it stands in for engine 0, which failed"}
     assert told == {"engine": "engine 0", "error": "RuntimeError", "next": "engine 1"}
 
 

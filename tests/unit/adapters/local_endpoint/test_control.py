@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evergreen.adapters.local_endpoint import control
-from evergreen.adapters.local_endpoint.control import FrontControl
+from evergreen.adapters.local_endpoint.control import FrontControl, start_front
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress
 from evergreen.core.errors import EndpointError
 from evergreen.runtime.processes import free_port
@@ -78,3 +78,21 @@ def test_a_front_that_gives_none_is_ended_by_who_wants_it_to_and_by_no_question(
     assert not process.killed
     front.end_hung_front()
     assert process.killed
+
+
+def test_a_front_that_is_late_names_the_wait_and_the_setting_that_lengthens_it(tmp_path: Path) -> None:
+    state = endpoint_state(startup_timeout_s=0.01)
+    with pytest.raises(EndpointError) as caught:
+        start_front(EndpointFiles(tmp_path), state)
+    late = (
+        "did not answer within 0.01 s, as on a busy machine; run again when it has less to do, or set parameters.host."
+    )
+    assert f"{late}startup_timeout_s higher. Its log {tmp_path}" in str(caught.value)
+
+
+def test_a_front_that_ends_says_how_and_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "FRONT_MODULE", "no_such_module")
+    with pytest.raises(
+        EndpointError, match=r"(?s)front ended with exit code 1\. Its log .*No module named no_such_module"
+    ):
+        start_front(EndpointFiles(tmp_path), endpoint_state(startup_timeout_s=60))

@@ -63,6 +63,22 @@ def test_a_body_is_whole_or_refused(
     assert asyncio.run(read(Bodies(), sent, announced)) == expected
 
 
+@pytest.mark.parametrize(
+    ("within_s", "said"),
+    [(60, "the body did not come for 0.01 s;"), (0, "the body did not come before the time of the request was over;")],
+)
+def test_a_late_body_names_the_limit_that_it_missed(monkeypatch: pytest.MonkeyPatch, within_s: int, said: str) -> None:
+    monkeypatch.setattr(proxy, "BODY_STALL_S", 0.01)
+
+    async def late() -> None:
+        deadline = asyncio.get_running_loop().time() + within_s
+        async with Bodies().body_of(request_of(Sent([], ends=False)), deadline):
+            pass
+
+    with pytest.raises(RefusedError, match=said):
+        asyncio.run(late())
+
+
 def test_large_bodies_share_what_they_may_hold_and_give_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "MAX_HELD_BYTES", BEYOND)
     large = [b"x" * (SMALL_BODY_BYTES + BEYOND - 100)]

@@ -74,7 +74,8 @@ def test_parts_of_outputs_are_outputs(predictor: TextPredictor) -> None:
         ({"text": ""}, "'text' is blank"),
         ({"text": " \n\t"}, "'text' is blank"),
         ({"text": "x" * 21}, "'text' has 21 characters, at most 20 are allowed"),
-        ({"text": "Goal", "titel": "x"}, "has unknown titel"),
+        ({"text": "Goal", "titel": "x"}, "has unknown 'titel'; expected"),
+        ({"txt": "Goal"}, "has unknown 'txt', and 'text' is missing; expected"),
     ],
 )
 def test_an_instance_that_cannot_be_used_is_named(predictor: TextPredictor, instance: Any, message: str) -> None:
