@@ -20,6 +20,7 @@ from evergreen.core.errors import EndpointError
 logger = logging.getLogger(__name__)
 
 LEAST = "dedicated_resources.min_replica_count"
+CANCELLED_WITHIN_S = 10
 
 
 @dataclass
@@ -62,10 +63,13 @@ class Scaling:
         return True
 
     def drop(self) -> None:
-        """Asks Google to end what it was asked for and has not done."""
+        """Asks Google to end what it was asked for and has not done, and waits for that a little: an end changes the
+        endpoint, and who has just read it could not change it any more.
+        """
         asked, self._asked = self._asked, None
         if asked is not None and asked.operation is not None and not asked.operation.operation.done:
             cancel(asked.operation)
+            wait_until_idle(self._clients, self._live.require().name, CANCELLED_WITHIN_S)
 
     def relax(self, deployed: Deployed) -> None:
         """Lets autoscaling keep as few as configured, where it was told to keep more.
