@@ -33,6 +33,7 @@ from orchestration.judging import begun_before, judged
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
+from orchestration.requests import forget_request
 
 logger = get_logger(__name__)
 
@@ -172,6 +173,7 @@ def tear_down(model_name: str, host: AnyHost) -> str | None:
     with model_lease(lease_of(model_name, host), model_name, TEARDOWN, COMMAND_WAIT_S) as claim:
         ended = FencedEndpoint(open_endpoint(model_name, host), claim.fence).delete()
         claim.note(None)
+        forget_request(model_name)
         return ended
 
 

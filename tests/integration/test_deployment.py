@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.members import host_of
 from evergreen.core.versions import ModelVersion
@@ -156,6 +157,18 @@ def test_a_teardown_is_refused_while_a_run_is_at_its_rollout(monkeypatch: pytest
     with pytest.raises(BusyError, match=r"held by .+ \(training-7\) since .+ unless renewed; wait for it to end"):
         deployment.tear_down("busy", host)
     assert endpoint.traffic == {"a1": 100}
+
+
+def test_the_kept_request_of_a_model_goes_with_its_endpoint_and_no_others(host: Any) -> None:
+    from orchestration.deployment import tear_down
+    from orchestration.requests import keep_request
+
+    said = {"outcome": "live", "model": "torn", "url": None, "version": "b2", "traffic": {"b2": 100}, "message": ""}
+    live = Deployment.model_validate(said | {"example": {"text": "a long one"}})
+    torn, other = (Path(keep_request(name, live)) for name in ("torn", "other"))
+    assert "a long one" in torn.read_text(encoding="utf-8")
+    tear_down("torn", host)
+    assert (torn.exists(), other.exists()) == (False, True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -77,6 +78,18 @@ def test_a_version_in_back_off_is_healed_by_the_next_deploy(trial: ServedTrial) 
     trial.spoil(version, False)
     trial.endpoint.deploy(version)
     assert trial.endpoint.predict(GOOD)
+
+
+def test_what_each_version_describes_itself_is_at_the_port_that_the_front_names(trial: ServedTrial) -> None:
+    version = live(trial, "a")
+    address = trial.files.read_address()
+    assert address is not None
+    own = f"http://127.0.0.1:{trial.worker(version).port}"
+    for route in ("/metrics", "/openapi.json"):
+        refused = httpx.get(f"{address.url}{route}", trust_env=False)
+        assert refused.status_code == 404
+        assert "at the port that GET /status names" in refused.json()["error"]["message"]
+        assert httpx.get(f"{own}{route}", trust_env=False).status_code == 200
 
 
 def test_one_lost_answer_of_a_healthy_front_costs_nothing(trial: ServedTrial, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,8 @@ RETURNED = ("content-type", "retry-after", "x-model-version", TRACE_HEADER)
 ONE_VERSION = re.compile(r"/versions/([^/]+)/predict")
 ROUTES = {"/predict": "predict", "/health": "health", "/status": "status"}
 METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD"), "page": ("GET", "HEAD")}
+VERSION_ROUTES = ("/metrics", "/openapi.json")
+OF_VERSIONS = "each version has its own, on this machine at the port that GET /status names"
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 LOST_STATUS = 502
 """What is noted of a version whose worker ended while it answered; the request is repeated."""
@@ -107,7 +109,8 @@ class Proxy:
             if refusal := origin_refusal(request.method, headers, state.host, state.allowed_hosts):
                 raise RefusedError(*refusal, closes=True)
         if route == "other":
-            raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
+            where = f"; {OF_VERSIONS}" if request.rel_url.raw_path in VERSION_ROUTES else ""
+            raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}{where}")
         if request.method not in METHODS[route]:
             allow = ",".join(METHODS[route])
             raise RefusedError(405, f"{request.method} is not allowed here (allowed: {allow})", allow=allow)
