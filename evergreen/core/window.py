@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import AwareDatetime, BeforeValidator, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
@@ -17,9 +17,10 @@ MOST_DIGITS = 9
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def _duration(text: str) -> str:
-    parse_duration(text)
-    return text
+def _duration(given: object) -> object:
+    """Before its type is looked at: whoever wrote a bare number is told of its unit, not of quotes."""
+    parse_duration(given if isinstance(given, str) else str(given))
+    return given
 
 
 def parse_duration(text: str) -> timedelta:
@@ -30,13 +31,16 @@ def parse_duration(text: str) -> timedelta:
     """
     match = re.fullmatch(r"([1-9]\d*)([mhdw])", text)
     if not match:
-        raise ValueError(f"{text!r} is not a duration (allowed: a whole number and m, h, d or w, such as 7d)")
+        raise ValueError(
+            f"{cut(text)!r} is not a duration (allowed: a whole number from 1 and m, h, d or w for minutes, hours, "
+            "days or weeks, such as 7d)"
+        )
     if len(match[1]) > MOST_DIGITS or (duration := timedelta(**{UNITS[match[2]]: int(match[1])})) > LONGEST:
         raise ValueError(f"{text[:20]!r} is longer than {LONGEST.days // 365} years; give a shorter one")
     return duration
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, BeforeValidator(_duration)]
 
 
 class Window(Frozen):

@@ -62,7 +62,7 @@ def test_an_end_without_time_and_zone_is_told_with_what_is_one(end: Any) -> None
     assert Window(end="2024-05-01T00:00:00+02:00", length="1d").resolve().end == datetime(2024, 4, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("length", ["7", "0d", "7 days", "-1d", ""])
-def test_what_is_no_duration_is_told_with_what_is(length: str) -> None:
+@pytest.mark.parametrize("length", ["7", "0d", "7 days", "-1d", "", 7, 1.5, True])
+def test_what_is_no_duration_is_told_with_what_is(length: Any) -> None:
     with pytest.raises(ValidationError, match="such as 7d"):
         Window(length=length)
