@@ -83,9 +83,12 @@ class EngineComparison(Generic[B, A]):
         """Batches with what float32 answers, and the other; each look is at the same batches for all engines."""
         known = self._known[look]
         for number, batch in enumerate(batches):
-            full = known[number] if number < len(known) else self._full.answer(batch)
-            if self._evaluator.small_answers and number == len(known):
-                known.append(full)
+            if number < len(known):
+                full = known[number]
+            else:
+                full = self._full.answer(batch)
+                if self._evaluator.small_answers:
+                    known.append(full)
             yield batch, full, other.answer(batch)
 
 

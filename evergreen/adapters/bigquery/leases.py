@@ -2,8 +2,8 @@
 
 {"generation": 3, "written": "2026-11-28T19:46:02Z", "lease": {"holder": {…}}}
 
-BigQuery changes a table only in the state that was read (`If-Match`) and makes one only where there is none. All times
-are its own, the `Date` of its answers. A day after the last change the table goes by itself.
+BigQuery changes a table only in the state that was read (`If-Match`) and makes one only where there is none. The
+times that decide are its own, the `Date` of its answers. A day after the last change the table goes by itself.
 """
 
 from __future__ import annotations
