@@ -17,6 +17,7 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Predictor
+from evergreen.runtime.freed_memory import give_back
 from evergreen.serving.engine_plan import EnginePlan
 
 LOGGER = logging.getLogger("evergreen.serving")
@@ -55,6 +56,7 @@ class EnginePredictor:
         if found is None:
             raise EvergreenError(f"no engine can answer for this model: {'; '.join(self._failures)}")
         self._at, self._now = found
+        give_back()  # loading needs a graph more than once
         self._tell(self._why(plan))
 
     @property
@@ -126,6 +128,8 @@ class EnginePredictor:
         with self._lock:
             if reason is None and self._at != 0:
                 self._at, self._now, self._waiting = 0, loaded, None
+        del loaded
+        give_back()  # of the two one is left
         self._tell(reason or "it agrees with the other here, and is no slower")
 
     def _by_the_next(self, failed: Predictor, batch: Sequence[Any], error: Exception) -> Any:
