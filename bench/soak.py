@@ -19,8 +19,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
+from bench.connections import Connections
 from bench.contestants import evergreen_server, texts
 from bench.models import write_text_model
 from bench.report import instruction_set, print_result, print_table
@@ -90,46 +90,6 @@ class Heard:
         """Both, one after the other."""
         counts = (self.failed + other.failed, self.unsent + other.unsent)
         return Heard([*self.answered, *other.answered], [*self.refused, *other.refused], *counts)
-
-
-class Connections:
-    """Connections to a server that are kept, each for a request at a time."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._port = parts.port or 80
-        self._path = parts.path
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self.busy = 0
-
-    async def ask(self, body: bytes) -> int:
-        """The status of the answer; 0 for none."""
-        self.busy += 1
-        try:
-            reader, writer = self._kept() or await asyncio.open_connection("127.0.0.1", self._port)
-            head = f"POST {self._path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-            writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            return 0
-        finally:
-            self.busy -= 1
-        if b"connection: close" in answer:
-            writer.close()
-        else:
-            self._free.append((reader, writer))
-        return int(answer.split(b" ", 2)[1])
-
-    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """One that is free, but for those that the server has closed for being idle, which it may."""
-        while self._free:
-            reader, writer = self._free.pop()
-            if not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return None
 
 
 async def closed(url: str, clients: int, seconds: float) -> Heard:

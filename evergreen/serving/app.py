@@ -21,35 +21,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evergreen.core.errors import RequestTooLargeError
-from evergreen.requestlog.journal import Journal
 from evergreen.requestlog.witness import Witness
 from evergreen.runtime.http import is_loopback, machine_share, time_left_s
-from evergreen.serving.access import Observed, log_fault
+from evergreen.serving.access import Observed
+from evergreen.serving.accounts import DESCRIPTION_ROUTE, METRICS_ROUTE, Accounts, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response, reason_of
 from evergreen.serving.connections import comes_as_guest
 from evergreen.serving.errors import NotReadyError, UndecodableError
-from evergreen.serving.metrics import CONTENT_TYPE, Metrics, State
+from evergreen.serving.metrics import CONTENT_TYPE, State
 from evergreen.serving.model import ServedModel
 from evergreen.serving.openapi import described
 from evergreen.serving.requests import Bodies, check_media_type, parse_request, while_connected
 from evergreen.serving.settings import ServerSettings
 
-METRICS_ROUTE = "/metrics"
-DESCRIPTION_ROUTE = "/openapi.json"
 
-
-def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | None = None) -> Starlette:
-    """The application that serves `model` at the routes and within the limits of `settings`; `journal` notes it."""
-    handlers = _Handlers(settings, model)
-    names = {
-        METRICS_ROUTE: "metrics",
-        DESCRIPTION_ROUTE: "description",
-        settings.health_route: "health",
-        settings.predict_route: "predict",
-    }
-    observed = Middleware(
-        Observed, routes=names, metrics=handlers.metrics, model=model, settings=settings, journal=journal
-    )
+def create_app(settings: ServerSettings, model: ServedModel, accounts: Accounts) -> Starlette:
+    """The application that serves `model` at the routes and within the limits of `settings`."""
+    handlers = _Handlers(settings, model, accounts)
     app = Starlette(
         routes=[
             Route(settings.predict_route, handlers.predict, methods=["POST"]),
@@ -57,7 +45,7 @@ def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | 
             Route(METRICS_ROUTE, handlers.render_metrics, methods=["GET"]),
             Route(DESCRIPTION_ROUTE, handlers.describe, methods=["GET"]),
         ],
-        middleware=[observed],
+        middleware=[Middleware(Observed, settings=settings, model=model, accounts=accounts)],
         exception_handlers={HTTPException: _http_error},
     )
     app.router.redirect_slashes = False
@@ -65,14 +53,14 @@ def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | 
 
 
 class _Handlers:
-    def __init__(self, settings: ServerSettings, model: ServedModel) -> None:
+    def __init__(self, settings: ServerSettings, model: ServedModel, accounts: Accounts) -> None:
         self._settings = settings
         self._model = model
         self._bodies = Bodies(settings.max_body_bytes)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
         self._has_front = is_loopback(settings.host)
         """Whether whoever asks may be the front of this machine, and nobody from elsewhere."""
-        self.metrics = Metrics(model.batches)
+        self._metrics = accounts.metrics
 
     async def predict(self, request: Request) -> Response:
         log = request.state.request_log
@@ -88,11 +76,11 @@ class _Handlers:
         answer = JsonAnswer({"predictions": predictions, "metadata": metadata})
         if len(answer.body) > self._settings.max_answer_bytes:
             return self._refused(_too_large(len(answer.body), self._settings), log["trace_id"])
-        self.metrics.instances += len(predictions)
+        self._metrics.instances += len(predictions)
         return answer
 
     def _refused(self, error: Exception, trace: str) -> Response:
-        self.metrics.refused[reason_of(error)] += 1
+        self._metrics.refused[reason_of(error)] += 1
         return answer_for(error, trace, self._settings.full_status)
 
     async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +119,7 @@ class _Handlers:
     async def render_metrics(self, _request: Request) -> Response:
         model = self._model
         state = State(model.version, model.engine, model.ready, in_flight=model.waiting, queued=model.queued)
-        return Response(self.metrics.render(state), media_type=CONTENT_TYPE)
+        return Response(self._metrics.render(state), media_type=CONTENT_TYPE)
 
     async def describe(self, _request: Request) -> Response:
         return JsonAnswer(described(self._settings, self._model.interface, self._model.version))

@@ -1,4 +1,5 @@
-"""Connections under uvicorn: a bounded number, and an end to those that never finish their headers.
+"""Connections under uvicorn: a bounded number, an end to those that never finish their headers, and a short way for
+requests that are turned away.
 
 The HTTP of the image is that of tests and workers: h11, whatever else is installed beside it.
 """
@@ -7,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
 import h11
 from starlette.requests import Request
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.responses import Response
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S
 from evergreen.runtime.connections import HALF_CLOSED, HeadTimer, Refused, Room
@@ -22,9 +25,14 @@ IS_GUEST = "is_guest"
 
 
 class PatientProtocol(asyncio.Protocol):
-    """uvicorn's own protocol for one connection of `room`, closed when it sends no whole request head in time."""
+    """uvicorn's own protocol for one connection of `room`, closed when it sends no whole request head in time.
 
-    def __init__(self, room: Room, app_state: dict[str, Any], **arguments: Any) -> None:
+    `turn_away` gives the refusal of a whole request that comes alone, or None, for which uvicorn is asked.
+    """
+
+    def __init__(
+        self, room: Room, turn_away: Callable[[bytes], Response | None], app_state: dict[str, Any], **arguments: Any
+    ) -> None:
         state = {**app_state, IS_GUEST: lambda: room.is_guest(self)}
         protocol: Any = H11Protocol
         self._inner = protocol(app_state=state, **arguments)
@@ -32,6 +40,7 @@ class PatientProtocol(asyncio.Protocol):
         self._inner.send_400_response = self._malformed
         self._inner.on_response_complete = self._completed
         self._room = room
+        self._turn_away = turn_away
         self._transport: asyncio.Transport
         self._head = HeadTimer(HEADER_TIMEOUT_S, self._too_slow)
         self._idle = HeadTimer(KEEP_ALIVE_S, self.give_way)
@@ -51,6 +60,11 @@ class PatientProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hands the bytes on, and watches whether they ever make a request."""
+        refusal = self._turn_away(data) if self._is_between_requests() else None
+        if refusal is not None:
+            self._transport.write(_rendered(refusal, self._inner.server_state.default_headers))
+            self._rest_anew()
+            return
         self._inner.data_received(data)
         self._watch()
 
@@ -81,6 +95,22 @@ class PatientProtocol(asyncio.Protocol):
     def give_way(self) -> None:
         """Closes the connection; nothing is answered on it."""
         self._transport.close()
+
+    def _is_between_requests(self) -> bool:
+        """Whether what comes next begins a request of a caller who may ask for predictions."""
+        cycle, parser = self._inner.cycle, self._inner.conn
+        answered = cycle is None or cycle.response_complete
+        begun = parser.their_state is not h11.IDLE or bool(parser.trailing_data[0])
+        return answered and not begun and not self._is_over and not self._room.is_guest(self)
+
+    def _rest_anew(self) -> None:
+        """Counts the time in which nothing is asked from now on."""
+        self._inner._unset_keepalive_if_required()
+        self._head.stop()
+        self._idle.stop()
+        self._idle.start()
+        self._room.works(self)
+        self._room.rests(self)
 
     def _completed(self) -> None:
         self._completed_inside()
@@ -119,6 +149,13 @@ class PatientProtocol(asyncio.Protocol):
         """Refuses on a connection that uvicorn then knows no more."""
         Refused(self._room, self._transport).refuse(status, message)
         self.connection_lost(ConnectionAbortedError())  # without an error, uvicorn would close it at once
+
+
+def _rendered(response: Response, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of an answer that keeps its connection."""
+    head = b"HTTP/1.1 %d %s" % (response.status_code, STATUS_PHRASES[response.status_code])
+    lines = (b"%s: %s" % header for header in (*default_headers, *response.raw_headers))
+    return b"\r\n".join((head, *lines, b"", bytes(response.body)))
 
 
 def comes_as_guest(request: Request) -> bool:

@@ -21,11 +21,12 @@ from evergreen.requestlog.opening import open_journal
 from evergreen.runtime.connections import Room
 from evergreen.runtime.logs import log_json_to_stderr
 from evergreen.runtime.processes import allow_files
-from evergreen.serving.access import LOGGER
+from evergreen.serving.accounts import LOGGER, Accounts
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
 from evergreen.serving.model import Load, ServedModel
 from evergreen.serving.settings import ServerSettings
+from evergreen.serving.turning_away import TurningAway
 
 LAST_GRACE_S = 5
 DESCRIPTORS = 2 * MAX_CONNECTIONS
@@ -46,16 +47,20 @@ def serve(settings: ServerSettings, load: Load) -> int:
     listener = _bind(settings.host, settings.port)
     model = ServedModel(settings, load)
     journal = open_journal(os.environ, LOGGER, lambda: model.version)
+    accounts = Accounts(settings, model, journal)
+    connection = partial(
+        PatientProtocol, Room(MAX_CONNECTIONS, time.monotonic), TurningAway(settings, model, accounts).answer
+    )
     server = _Draining(
         model,
         uvicorn.Config(
-            create_app(settings, model, journal),
+            create_app(settings, model, accounts),
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             loop="asyncio",  # as in the image, which has no other
-            http=cast("type[asyncio.Protocol]", partial(PatientProtocol, Room(MAX_CONNECTIONS, time.monotonic))),
+            http=cast("type[asyncio.Protocol]", connection),
             ws="none",
             timeout_keep_alive=int(KEEP_ALIVE_S),  # longer than callers keep theirs: never we close under a request
             timeout_graceful_shutdown=settings.drain_s,

@@ -20,10 +20,12 @@ from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.runtime import connections
 from evergreen.runtime.connections import Room
+from evergreen.serving.accounts import Accounts
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
+from evergreen.serving.turning_away import TurningAway
 from tests.endpoint_states import endpoint_state
 from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
 from tests.raw_http import head
@@ -54,11 +56,13 @@ async def server(path: Path) -> AsyncIterator[int]:
     settings = ServerSettings(storage_uri=str(path / "model"), allowed_hosts=("app.example",))
     model = ServedModel(settings, lambda _: KeywordPredictor(KEYWORDS))
     model.load()
-    config = uvicorn.Config(create_app(settings, model), log_config=None, lifespan="off")
+    accounts = Accounts(settings, model)
+    config = uvicorn.Config(create_app(settings, model, accounts), log_config=None, lifespan="off")
     config.load()
     state = uvicorn.server.ServerState()
     room = Room(LIMIT, asyncio.get_running_loop().time)
-    made = partial(PatientProtocol, room, config=config, server_state=state, app_state={})
+    away = TurningAway(settings, model, accounts).answer
+    made = partial(PatientProtocol, room, away, config=config, server_state=state, app_state={})
     listening = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
     yield listening.sockets[0].getsockname()[1]
     listening.close()

@@ -19,7 +19,7 @@ from evergreen.requestlog.journal import Journal
 from evergreen.requestlog.parts import turn_into_parquet
 from evergreen.requestlog.reading import FolderLog
 from evergreen.requestlog.spool import Spool
-from evergreen.serving.access import LOGGER
+from evergreen.serving.accounts import LOGGER, Accounts
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
@@ -72,7 +72,7 @@ def test_no_byte_of_a_picture_is_in_any_log(tmp_path: Path, caplog: pytest.LogCa
     model = ServedModel(settings, lambda _: predictor())
     model.load()
     journal = Journal(Spool(folder, lambda: "v"), "pets", 1.0, None, LOGGER)
-    app = create_app(settings, model, journal)
+    app = create_app(settings, model, Accounts(settings, model, journal))
 
     async def ask() -> list[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from evergreen.core.predictors import Interface, Shape
+from evergreen.serving.accounts import Accounts
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.openapi import REFUSALS
@@ -53,7 +54,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
     given_settings = ServerSettings(storage_uri=str(path / "model"), threads=1, max_instances=3, allowed_hosts=allowed)
     model = ServedModel(given_settings, lambda _: Described(KEYWORDS))
     model.load()
-    return create_app(given_settings, model)
+    return create_app(given_settings, model, Accounts(given_settings, model))
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])

@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 
 from bench import soak
+from bench.connections import Connections
 from bench.report import print_result
 from bench.soak import LIMITS, Heard, closed, opened
 
@@ -91,7 +92,7 @@ def test_a_dead_server_was_never_heard() -> None:
 def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure() -> None:
     async def run() -> Heard:
         async with serving(lambda _: 200, requests_a_connection=1) as url:
-            connections, heard = soak.Connections(url), Heard()
+            connections, heard = Connections(url), Heard()
             for number in range(5):
                 await soak._asked(connections, heard, number)
                 await asyncio.sleep(0.02)

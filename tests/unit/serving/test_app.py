@@ -13,6 +13,7 @@ import pytest
 from evergreen.core.errors import InputError, RequestTooLargeError
 from evergreen.core.predictors import Interface
 from evergreen.core.traces import version_of
+from evergreen.serving.accounts import Accounts
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.requests import PredictRequest, parse_request
@@ -29,7 +30,7 @@ class Served:
         self.predictor = KeywordPredictor(KEYWORDS)
         settings = ServerSettings(storage_uri=str(path / "model"), **limits)
         self.model = ServedModel(settings, lambda _: self.predictor)
-        self.app = create_app(settings, self.model)
+        self.app = create_app(settings, self.model, Accounts(settings, self.model))
 
     def ask(self, use: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         async def run() -> T:
