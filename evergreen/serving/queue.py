@@ -46,7 +46,9 @@ class PredictionQueue:
         """Threads of each batch at work."""
         self._decoded: dict[Job, int] = {}
         """Bytes of the requests that are decoded and not answered."""
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._to_decode = threading.Condition(self._lock)
+        self._to_predict = threading.Condition(self._lock)
         self._threads: dict[str, list[threading.Thread]] = {"decode": [], "predict": []}
 
     async def predict(
@@ -75,9 +77,9 @@ class PredictionQueue:
 
     def submit(self, job: Job) -> None:
         """Takes a request in. Raises NotReadyError: the machine has no thread for it."""
-        with self._changed:
+        with self._lock:
             self._new.append(job)
-            self._changed.notify_all()
+            self._to_decode.notify()
             try:
                 self._grow("decode", self._decode_all, DECODERS)
                 self._grow("predict", self._predict_all, self._lanes(job.predictor))
@@ -92,7 +94,7 @@ class PredictionQueue:
     @property
     def held(self) -> int:
         """How many requests are kept in memory until their turn comes."""
-        with self._changed:
+        with self._lock:
             return len(
                 {*self._new, *self._decoding, *self._ready, *(row.job for rows in self._batches for row in rows)}
             )
@@ -117,7 +119,7 @@ class PredictionQueue:
     def _drop(self, job: Job) -> None:
         """Forgets work that nobody waits for, and with it the memory that it holds."""
         job.answer.cancel()
-        with self._changed:
+        with self._lock:
             for waiting in (self._new, self._ready):
                 with suppress(ValueError):
                     waiting.remove(job)
@@ -129,21 +131,30 @@ class PredictionQueue:
         for job in jobs:
             if job.answer.done():
                 self._decoded.pop(job, None)
-        self._changed.notify_all()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wakes the threads for which there may be something to do now, and no others: each that wakes takes time from
+        one that works.
+        """
+        if self._new:
+            self._to_decode.notify_all()
+        if (self._ready or self._batches) and not self._is_busy():
+            self._to_predict.notify_all()
 
     def _decode_all(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while (job := self._next_new()) is None:
-                    self._changed.wait()
+                    self._to_decode.wait()
                 self._decoding.append(job)
             usable = job.decode()
-            with self._changed:
+            with self._lock:
                 self._decoding.remove(job)
                 if usable and not job.answer.done():
                     self._decoded[job] = job.decoded_bytes
                     self._ready.append(job)
-                self._changed.notify_all()
+                self._wake()
             del job  # an answered request's pictures must not wait for the next one
 
     def _next_new(self) -> Job | None:
@@ -157,21 +168,21 @@ class PredictionQueue:
 
     def _predict_all(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while (batch := self._next_batch()) is None:
-                    self._changed.wait()
+                    self._to_predict.wait()
                 share = self._share()
                 self._shares.append(share)
             began = time.monotonic()
             _predict(batch, share)
             self._metrics.observe(batch[0].job.predictor.engine, len(batch), time.monotonic() - began)
-            with self._changed:
+            with self._lock:
                 self._shares.remove(share)
                 self._release(row.job for row in batch)
             del batch
 
     def _next_batch(self) -> Batch | None:
-        if self._shares and len(self._shares) >= self._most_at_once():
+        if self._is_busy():
             return None
         while True:
             if not self._batches and not self._drain():
@@ -182,6 +193,10 @@ class PredictionQueue:
                 self._release(row.job for row in cut)
             if batch:
                 return batch
+
+    def _is_busy(self) -> bool:
+        """Whether no further batch may be predicted beside those at work."""
+        return bool(self._shares) and len(self._shares) >= self._most_at_once()
 
     def _most_at_once(self) -> int:
         waiting = self._batches[0][0].job if self._batches else self._ready[0] if self._ready else None
