@@ -4,14 +4,10 @@ that fails is taken back.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
@@ -29,6 +25,7 @@ from evergreen.core.ramp import Ramp
 from evergreen.core.replay import Replay
 from evergreen.core.rollout import Release, roll_out
 from evergreen.requestlog.evidence import LogWitness
+from tests.clients import Clients
 from tests.hosted_trial import BUCKET, ROOT, host_in
 from tests.keyword_model import write_keyword_model
 from tests.log_sink import make_sink
@@ -45,7 +42,6 @@ RULES = Judge(latency="dry_run", min_requests=40, settle_s=1, max_hold_s=240, on
 EXPECTED = Expected(shares={"sport": 0.5, "business": 0.5})
 TEXTS = ("a late goal in the match", "stocks of the bank")
 SMOKE = [{"text": "a late goal 1"}]
-CLIENTS = 4
 
 
 @dataclass(frozen=True)
@@ -87,35 +83,20 @@ class Ramped:
         return Counter(row["version"] for row in rows(self.log, ResolvedWindow(start=share.since, end=share.until)))
 
 
-class Asking:
-    """Clients that ask until the block ends; `failed` counts answers that were none."""
+class Asking(Clients):
+    """Asks the endpoint; `failed` counts answers that were none."""
 
     def __init__(self, endpoint: VertexEndpoint) -> None:
+        super().__init__(pause_s=0.02)
         self.failed = 0
         self._endpoint = endpoint
-        self._numbers = count(1)
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(CLIENTS)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=60)
-
-    def _ask(self) -> None:
-        while not self._stop.wait(0.02):
-            number = next(self._numbers)
-            try:
-                self._endpoint.predict([{"text": f"{TEXTS[number % 2]} {number}"}])
-            except EvergreenError:
-                self.failed += 1
+    def ask(self, number: int) -> None:
+        """One text."""
+        try:
+            self._endpoint.predict([{"text": f"{TEXTS[number % 2]} {number}"}])
+        except EvergreenError:
+            self.failed += 1
 
 
 @pytest.fixture(scope="module")
