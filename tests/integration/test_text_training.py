@@ -184,6 +184,21 @@ def test_a_model_of_an_incremental_run_is_the_mean_of_the_champions_weights_and_
     assert shares == [None, 0.25]
 
 
+def test_an_incremental_training_that_goes_on_from_a_checkpoint_ends_with_the_same_mean(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    first = RecordingRun.below(tmp_path / "first")
+    expected = trainable(task_with(encoder)).train(night, first, trained[0])
+    again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
+    again.out_dir.mkdir()
+    model = trainable(task_with(encoder)).train(night, again, trained[0])
+
+    assert [rows for rows, _ in again.progress] == [24] != [rows for rows, _ in first.progress]
+    assert json.loads((model.path / "history.json").read_text())["champion_share"] == 0.5
+    assert model.version == expected.version
+
+
 def test_a_mean_that_answers_validation_rows_worse_is_not_taken(encoder: Path, tmp_path: Path) -> None:
     """The champion learnt another world: who keeps most of it does not know this one."""
     before = {"train": turned(headlines(300)), "validation": turned(headlines(30, seed=1))}
