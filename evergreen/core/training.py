@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from evergreen.core.base import Frozen
 
@@ -38,11 +38,15 @@ class Start(Frozen):
 
 
 class Curves(Frozen):
-    """Points `{"step": …, "loss": …}` with further values by name; equal trainings have equal curves."""
+    """Points `{"step": …, "loss": …}` with further values by name; equal trainings have equal curves.
+
+    The model has the weights of `best_step`, or the mean of those and, by `champion_share`, of the champion's.
+    """
 
     train: tuple[dict[str, float], ...]
     validation: tuple[dict[str, float], ...]
     best_step: int
+    champion_share: float = Field(0.0, exclude_if=lambda value: not value)
 
 
 class PictureAnswers(Frozen):

@@ -49,6 +49,7 @@ def curves_page(
         charts=[(title, lines(title, _series(drawn))) for title, drawn in charts],
         steps=max((_number(point.get(STEP)) for point in curves.train), default=math.nan),
         best_step=curves.best_step,
+        champion_share=curves.champion_share,
         final_loss=losses["training"][-1][1] if losses["training"] else math.nan,
         best=[
             (words(name), *_best(points, specs.get(name, MetricSpec(name=name))))

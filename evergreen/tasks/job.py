@@ -29,9 +29,10 @@ class TrainingJob:
 
     `loss(outputs, labels)` is the mean over a batch; `metrics(predictions, labels)` scores the validation rows by name;
     `order(epoch)` gives the keys of all training rows, each once; `fresh` are the names of the weights that have more
-    to learn than the pretrained others. `condense(predictions, labels)` is what of a validation batch the metrics need,
-    a row each, where keeping all would fill memory. `loads_beside` says that samples cost enough to be made by
-    processes of their own beside a GPU.
+    to learn than the pretrained others. The fitted model keeps `champion_share` of the weights that `model` comes with,
+    where its loss on the validation rows is no higher for it. `condense(predictions, labels)` is what of a validation
+    batch the metrics need, a row each, where keeping all would fill memory. `loads_beside` says that samples cost
+    enough to be made by processes of their own beside a GPU.
     """
 
     model: torch.nn.Module
@@ -42,6 +43,7 @@ class TrainingJob:
     metrics: Callable[[npt.NDArray[Any], npt.NDArray[Any]], dict[str, float]]
     order: Callable[[int], npt.NDArray[np.int64]]
     fresh: frozenset[str] = frozenset()
+    champion_share: float = 0.0
     condense: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None
     loads_beside: bool = False
     on_device: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
@@ -58,6 +60,13 @@ def sampled_rows(splits: Splits, most: int | None, seed: int) -> npt.NDArray[np.
     if most is None or most >= rows:
         return None
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def share_of_champion(share: float, splits: Splits, start: TrainedModel | None) -> float:
+    """How much of the champion's weights a model of these rows keeps: `share` where they are those of an incremental
+    run, which trains on from it, else nothing.
+    """
+    return share if start is not None and splits.manifest.replayed else 0.0
 
 
 def check_warm_start(

@@ -34,6 +34,10 @@ class TrainingSettings(TaskSettings):
 
     A head that starts at random learns at `head_learning_rate_factor` times `learning_rate`: pretrained layers need
     smaller steps ("discriminative fine-tuning", Howard and Ruder 2018, arXiv:1801.06146).
+
+    An incremental run sees few rows, and what it learns of them costs something of the old. So its model is the mean of
+    the champion's weights, by `champion_share`, and of those that were trained on from them ("WiSE-FT", Wortsman et al.
+    2022, arXiv:2109.01903), unless these alone have the lower validation loss. 0 takes these.
     """
 
     epochs: int = Field(1, ge=1)
@@ -46,4 +50,5 @@ class TrainingSettings(TaskSettings):
     max_gradient_norm: float = Field(5.0, gt=0)
     evaluations_per_epoch: int = Field(2, ge=1)
     early_stopping_patience: int = Field(3, ge=1)
+    champion_share: float = Field(0.5, ge=0, lt=1)
     precision: Precision = "auto"

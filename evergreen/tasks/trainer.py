@@ -5,7 +5,8 @@ fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing_extensions import override
 
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.training import Curves
+from evergreen.tasks.averaging import changing_weights, mix
 from evergreen.tasks.callbacks import TRAIN_VALUES, Cadence, Reporter, validation_values
 from evergreen.tasks.checkpoints import (
     STATE_NAME,
@@ -34,10 +36,11 @@ from evergreen.tasks.machine import computes_in_bf16, loaders_that_fit
 from evergreen.tasks.settings import TrainingSettings
 
 _NEVER = 10**9
+_log = logging.getLogger(__name__)
 
 
 def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:
-    """The learning curves of a training that leaves the best weights in `job.model`.
+    """The learning curves of a training that leaves the best weights in `job.model`, or their mean with the champion's.
 
     It goes on from the newest whole checkpoint in `run.checkpoint_dir`. The same job, settings and seed on the same
     machine give the same weights, interrupted or not.
@@ -45,8 +48,12 @@ def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curve
     Raises:
         EvergreenError: the loss became infinite or NaN.
     """
+    begun = changing_weights(job.model) if job.champion_share else {}
     with quiet_transformers():
-        curves = CheckpointedTrainer(job, settings, run).fit()
+        trainer = CheckpointedTrainer(job, settings, run)
+        curves = trainer.fit()
+        if begun and trainer.keep_of(begun, job.champion_share):
+            curves = curves.model_copy(update={"champion_share": job.champion_share})
     run.show_curves(curves)
     return curves
 
@@ -111,6 +118,23 @@ class CheckpointedTrainer(transformers.Trainer):
             ),
             best_step=self.state.best_global_step,
         )
+
+    def keep_of(self, begun: Mapping[str, torch.Tensor], share: float) -> bool:
+        """Whether the model keeps `share` of the weights that training began with: not where its loss on the validation
+        rows would be higher for it.
+        """
+        best, model = changing_weights(self._job.model), self._job.model
+        mix(model, begun, share)
+        alone, mean = self.state.best_metric, self._validation_loss()
+        _log.info("validation loss: %s of what was trained, %s with %g of the champion's weights", alone, mean, share)
+        keeps = alone is None or mean <= alone
+        if not keeps:
+            mix(model, best, 1.0)
+        return keeps
+
+    def _validation_loss(self) -> float:
+        metrics = self.predict(self._job.validation, metric_key_prefix="validation").metrics or {}
+        return float(metrics["validation_loss"])
 
     @override
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:

@@ -23,7 +23,8 @@ from evergreen.tasks.image_segmentation.model import ARCHITECTURES, as_floats, f
 from evergreen.tasks.image_segmentation.pictures import PictureCache
 from evergreen.tasks.image_segmentation.settings import OWN_NETWORKS
 from evergreen.tasks.image_segmentation.trainable import ImageTraining
-from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits
+from tests.rows import with_replayed
+from tests.tiny_images import IGNORED, LABELS, draw, killable_task, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
 
@@ -267,6 +268,31 @@ def test_a_warm_start_goes_on_from_the_champion_and_only_from_one_of_its_kind(
         trainable(task_with(architecture="deeplab")).train(
             splits, RecordingRun.below(tmp_path / "other"), start=trained[0]
         )
+
+
+def test_a_network_of_an_incremental_run_is_the_mean_of_the_champions_and_of_what_was_trained_on_from_it(
+    trained: tuple[TrainedModel, RecordingRun], tmp_path: Path
+) -> None:
+    """New pictures mislead, with each class in another's place, so that what the champion knows is worth keeping."""
+    from safetensors.torch import load_file
+
+    drawn = [(row, draw(number)[1]) for number, row in enumerate(scenes(96, 300), start=300)]
+    wrong = [row._replace(mask=png(np.where(mask == IGNORED, mask, (mask + 1) % 3))) for row, mask in drawn]
+    parts = {"train": wrong, "validation": scenes(8, 400), "test": scenes(3, 500)}
+    night = with_replayed(write_splits(tmp_path / "plain", parts), tmp_path / "night")
+    alone, mean = (
+        trainable(task_with(epochs=1, evaluations_per_epoch=1, champion_share=share)).train(
+            night, RecordingRun.below(tmp_path / str(share)), start=trained[0]
+        )
+        for share in (0.0, 0.5)
+    )
+    champion, last, mixed = (load_file(model.path / "model.safetensors") for model in (trained[0], alone, mean))
+
+    assert json.loads((mean.path / "history.json").read_text())["champion_share"] == 0.5
+    numbers = {name for name, tensor in mixed.items() if tensor.is_floating_point()}
+    assert {name for name in numbers if name.endswith("running_var")}
+    for name in numbers:
+        assert np.allclose(mixed[name], (champion[name] + last[name]) / 2, atol=1e-5)
 
 
 def test_an_encoder_of_another_family_is_refused(trained: tuple[TrainedModel, RecordingRun], splits: Splits) -> None:

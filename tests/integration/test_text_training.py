@@ -14,9 +14,11 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import servable, trainable
 from evergreen.tasks import load_predictor
+from tests.rows import with_replayed
 from tests.tiny_text import (
     LABELS,
     RecordingRun,
+    Row,
     headlines,
     killable_task,
     task_with,
@@ -149,6 +151,88 @@ def test_a_warm_start_from_another_encoders_model_is_refused(
 
     with pytest.raises(InputError, match=rf"champion {model.version} was trained with encoder 'sha256:"):
         trainable(task_with(other, warm_start=True)).train(splits, RecordingRun.below(tmp_path / "run"), model)
+
+
+def turned(rows: list[Row]) -> list[Row]:
+    """The rows with each label in the place of another."""
+    others = dict(zip(LABELS, [*LABELS[1:], LABELS[0]], strict=True))
+    return [(text, others[label]) for text, label in rows]
+
+
+def write_night(folder: Path, parts: dict[str, list[Row]]) -> Splits:
+    """The rows as an incremental run has them, which tells what was read once more."""
+    return with_replayed(write_splits(folder / "plain", {**parts, "test": headlines(3)}), folder / "night")
+
+
+def test_a_model_of_an_incremental_run_is_the_mean_of_the_champions_weights_and_of_what_was_trained_on_from_them(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    """Few new rows mislead, so that what the champion knows is worth keeping."""
+    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    alone, mean = (
+        trainable(task_with(encoder, champion_share=share)).train(
+            night, RecordingRun.below(tmp_path / str(share)), trained[0]
+        )
+        for share in (0.0, 0.25)
+    )
+    champion, last, mixed = (load_weights(model.path) for model in (trained[0], alone, mean))
+
+    assert max(float((champion[name] - last[name]).abs().max()) for name in last) > 1e-3
+    for name in mixed:
+        assert np.allclose(mixed[name], 0.25 * champion[name] + 0.75 * last[name], atol=1e-6)
+    shares = [json.loads((model.path / "history.json").read_text()).get("champion_share") for model in (alone, mean)]
+    assert shares == [None, 0.25]
+
+
+def test_an_incremental_training_that_goes_on_from_a_checkpoint_ends_with_the_same_mean(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    first = RecordingRun.below(tmp_path / "first")
+    expected = trainable(task_with(encoder)).train(night, first, trained[0])
+    again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
+    again.out_dir.mkdir()
+    model = trainable(task_with(encoder)).train(night, again, trained[0])
+
+    assert [rows for rows, _ in again.progress] == [24] != [rows for rows, _ in first.progress]
+    assert json.loads((model.path / "history.json").read_text())["champion_share"] == 0.5
+    assert model.version == expected.version
+
+
+def test_a_mean_that_answers_validation_rows_worse_is_not_taken(encoder: Path, tmp_path: Path) -> None:
+    """The champion learnt another world: who keeps most of it does not know this one."""
+    before = {"train": turned(headlines(300)), "validation": turned(headlines(30, seed=1))}
+    champion = trainable(task_with(encoder, **SURE)).train(
+        write_splits(tmp_path / "before", before), RecordingRun.below(tmp_path / "champion")
+    )
+    night = write_night(tmp_path, {"train": headlines(300, seed=3), "validation": headlines(60, seed=4)})
+    alone, kept = (
+        trainable(task_with(encoder, **SURE, champion_share=share)).train(
+            night, RecordingRun.below(tmp_path / str(share)), champion
+        )
+        for share in (0.0, 0.9)
+    )
+    last, chosen = load_weights(alone.path), load_weights(kept.path)
+
+    assert all(np.array_equal(last[name], chosen[name]) for name in last)
+    assert "champion_share" not in json.loads((kept.path / "history.json").read_text())
+
+
+def test_a_warm_start_on_all_rows_keeps_only_what_training_left(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    rows = {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)}
+    splits = write_splits(tmp_path / "splits", rows)
+    alone, other = (
+        load_weights(
+            trainable(task_with(encoder, warm_start=True, champion_share=share))
+            .train(splits, RecordingRun.below(tmp_path / str(share)), trained[0])
+            .path
+        )
+        for share in (0.0, 0.5)
+    )
+
+    assert all(np.array_equal(alone[name], other[name]) for name in alone)
 
 
 def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:

@@ -29,7 +29,7 @@ from evergreen.tasks.image_segmentation.model import (
 from evergreen.tasks.image_segmentation.overlays import validation_answers
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, augmented
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
-from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows
+from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows, share_of_champion
 from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.model_directory import complete_model
 
@@ -83,6 +83,7 @@ class ImageTraining:
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """The model with the lowest validation loss, in `run.out_dir`; from `start`, the encoder, or random weights.
+        Of an incremental run it keeps `champion_share` of `start`.
 
         Raises:
             InputError: the encoder cannot be had, rows do not fit the task, or `start` is of other labels or network.
@@ -101,7 +102,8 @@ class ImageTraining:
             transformers.set_seed(run.seed)
             network, fresh = self._load_network(start, configuration)
             job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
-            curves = fit(replace(job, fresh=fresh), task, run)
+            kept = share_of_champion(task.champion_share, splits, start)
+            curves = fit(replace(job, fresh=fresh, champion_share=kept), task, run)
             with beside_the_point("pictures of the validation rows"):
                 answer = partial(masks_of, network.eval(), ARCHITECTURES[task.architecture], task.image_size)
                 run.show_answers(validation_answers(answer, validation.pictures, validation.masks, task.labels))

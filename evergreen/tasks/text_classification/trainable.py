@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.protocols import TrainingRun
-from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows
+from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows, share_of_champion
 from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.model_directory import complete_model
 from evergreen.tasks.text_classification.encoder import Encoder, is_head_weight
@@ -63,6 +63,7 @@ class TextTraining:
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """The model with the lowest validation loss, in `run.out_dir`; trained from `start`, or else from the encoder.
+        Of an incremental run it keeps `champion_share` of `start`.
 
         Raises:
             InputError: the encoder cannot be had, rows do not fit the task, or `start` is of other labels or encoder.
@@ -83,7 +84,9 @@ class TextTraining:
             model = self._load_model(start, configuration, tokens)
             job = _job(task, model, tokens, (train, validation), run.seed)
             head = (name for name, _ in model.named_parameters() if is_head_weight(model, name))
-            curves = fit(job if start else replace(job, fresh=frozenset(head)), task, run)
+            kept = share_of_champion(task.champion_share, splits, start)
+            fresh = frozenset[str]() if start else frozenset(head)
+            curves = fit(replace(job, fresh=fresh, champion_share=kept), task, run)
             _save(model, tokens, run.out_dir)
         return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 

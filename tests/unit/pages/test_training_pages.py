@@ -34,6 +34,12 @@ def test_curves_and_the_best_validation_point_are_shown(model: TrainedModelManif
     assert len([element for element in page.drawings[0].iter() if element.tag == "polyline"]) == 2
 
 
+def test_what_a_model_keeps_of_the_champion_is_shown_where_it_keeps_something(read: Read) -> None:
+    averaged = CURVES.model_copy(update={"champion_share": 0.5})
+    assert "Champion's share 0.500 of the weights" in read(curves_page(averaged)).text
+    assert "Champion's share" not in read(curves_page(CURVES)).text
+
+
 def test_the_best_error_is_the_lowest_one(read: Read) -> None:
     points = tuple({"step": step, "loss": 0.5, "mae": mae} for step, mae in ((20, 3.5), (30, 2.25), (40, 2.75)))
     curves = Curves(train=CURVES.train, validation=points, best_step=30)

@@ -27,7 +27,9 @@ def test_a_training_killed_half_way_has_kept_two_fifths_of_its_steps(steps: int)
     assert max(kept, default=0) >= min(0.4 * steps, killed - 1)
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0}, {"precision": "fp8"}, {"lr": 1e-3}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"learning_rate": 0}, {"precision": "fp8"}, {"champion_share": 1}, {"lr": 1e-3}]
+)
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
