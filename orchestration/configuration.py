@@ -159,7 +159,7 @@ def load(
     mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
     if backfill:
         _require_window(backfill, mistakes)
-    mistakes += _check_rollout(parameters)
+    mistakes += [*_check_rollout(parameters), *_check_labels(parameters)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -247,6 +247,18 @@ def _check_rollout(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
     if host is not None and rollout.shadow is not None and not host.shadows:
         reason = f"a host of kind {host.kind} copies no requests (allowed: local_endpoint); leave shadow out"
         yield Mistake((*place, "shadow"), reason)
+
+
+def _check_labels(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Whether the source of monitoring's labels tells whose they are."""
+    if (labels := parameters.get("labels")) is None:
+        return
+    from evergreen.monitoring.label_rows import columns_of
+
+    try:
+        columns_of(labels)
+    except InputError as error:
+        yield Mistake(("parameters", "labels"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

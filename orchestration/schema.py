@@ -146,9 +146,8 @@ def misfits(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterato
         kinds = {member for annotation in annotations for member in _flat(annotation)} - {type(None)}
         if kinds == {bool} and not isinstance(written, bool) and not _is_filled(written):
             yield Mistake(path, _no_boolean(written))
-        elif kinds and kinds <= {int, float} and isinstance(written, bool | str):
-            if isinstance(written, bool) or _is_number(written):
-                yield Mistake(path, _no_number(written))
+        elif kinds and kinds <= {int, float} and _is_taken_for_number(written):
+            yield Mistake(path, _no_number(written))
 
 
 def _is_filled(written: Any) -> bool:
@@ -161,9 +160,12 @@ def _no_boolean(written: Any) -> str:
     return f"should be true or false, got {_short(written)}; {advice}"
 
 
-def _is_number(text: str) -> bool:
+def _is_taken_for_number(written: Any) -> bool:
+    """Whether it is no number, and pydantic would make one of it."""
+    if not isinstance(written, str):
+        return isinstance(written, bool)
     try:
-        float(text)
+        float(written)
     except ValueError:
         return False
     return True
