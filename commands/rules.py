@@ -52,7 +52,7 @@ def training_lines(refresh: Refresh) -> Iterator[str]:
 
 
 def rollout_lines(ramp: Ramp, *, logs: bool) -> Iterator[str]:
-    """How a version gets its traffic, and what may take it back; `logs`: requests are noted, so that it can be judged."""
+    """How a version gets its traffic, and what may take it back; `logs`: requests are noted, by which it is judged."""
     if shadow := ramp.shadow:
         yield (
             f"shadow      copies of {shadow.share * 100:g} % of the requests for {shadow.for_s:g} s first; a version "

@@ -33,7 +33,7 @@ SINGLE = (
 )
 """Headers of one value. Of `traceparent`, the standard has what cannot be read begin a new trace."""
 CHARSETS = ("utf-8", "utf8", "us-ascii")
-"""What JSON is in (RFC 8259), how some spell it, and a part of it; a body in another one would be read as what it is not."""
+"""What JSON is in (RFC 8259), how some spell it, and a part of it; another one would be misread."""
 QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|b?['\"]).*)")
 """The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request."""
 PERCENT = re.compile(r"[0-9]{1,3}")
