@@ -34,8 +34,8 @@ def check_alerts(project: Project | MonitoringProject, *, send: bool) -> Iterato
         return
     failures = send_now(alerts, _test_message(project.model_name))
     for channel in alerts.channels:
-        reason = failures.get(channel)
-        yield Finding("alerts", reason is None, f"{channel}: {reason or 'took a test message'}")
+        reason, _, fix = failures.get(channel, "").partition("; ")  # what is wrong; what to do
+        yield Finding("alerts", not reason, f"{channel}: {reason or 'took a test message'}", fix)
 
 
 def _test_message(model: str) -> Alert:

@@ -330,8 +330,8 @@ def open_project(
     path = _found(config)
     if (other := pipeline_of(path)) != "training":
         raise InputError(
-            f"{shown(path)} configures the pipeline {other}, and this command is for training; give a configuration "
-            "without extra.pipeline"
+            f"{shown(path)} configures the pipeline {other}, and this command reads one of training; give a "
+            "configuration without extra.pipeline"
         )
     from pipelines.training import training
 
@@ -391,8 +391,8 @@ def open_monitoring(
     path = _found(config)
     if (other := pipeline_of(path)) != "monitoring":
         raise InputError(
-            f"{shown(path)} configures the pipeline {other}, and this command is for monitoring; give a configuration "
-            "with extra: {pipeline: monitoring}, such as configs/monitor.yaml"
+            f"{shown(path)} configures the pipeline {other}, and this command reads one of monitoring; give a "
+            "configuration with extra: {pipeline: monitoring}, such as configs/monitor.yaml"
         )
     from pipelines.monitoring import monitoring
 

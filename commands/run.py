@@ -13,6 +13,7 @@ from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
 from commands.readiness import check_ready, check_secrets, task_needs
+from commands.rules import rule_lines
 from commands.started import stopped_with_this_command
 from commands.watching import run_pipeline
 from evergreen.core.artifacts import ResolvedWindow
@@ -113,6 +114,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
             *_image_lines(project),
+            *rule_lines(project),
             *_approval_lines(project),
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
             f"cache       {cache}",

@@ -8,7 +8,7 @@ training.with_options(**configuration.options())()
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,10 +142,11 @@ def load(
 ) -> Configuration:
     """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
 
-    `model_name` and `backfill` take the place of the file's.
+    `model_name` and `backfill` take the place of the file's; the latter is what `--window` gives.
 
     Raises:
-        InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone.
+        InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone, and so is
+            what is wrong with the backfill that was given.
     """
     document = read(find(name))
     if model_name:
@@ -156,7 +157,9 @@ def load(
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
     mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
-    mistakes += _check_rollout(parameters)
+    if backfill:
+        _require_window(backfill, mistakes)
+    mistakes += [*_check_rollout(parameters), *_check_labels(parameters)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -227,12 +230,35 @@ def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> It
         yield Mistake(("parameters", "backfill" if backfill else "window"), str(error))
 
 
+def _require_window(backfill: Mapping[str, str], mistakes: Iterable[Mistake]) -> None:
+    """Raises InputError: what `--window` gave is wrong, which is on no line of the file."""
+    for mistake in mistakes:
+        if mistake.path[:2] == ("parameters", "backfill"):
+            raise InputError(f"--window {backfill['start']}..{backfill['end']}: {mistake.message}")
+
+
 def _check_rollout(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What a rollout asks of the host, where both are right."""
+    """What a rollout asks for that its ramp has no use for, and what it asks of the host, where both are right."""
     rollout, host = parameters.get("rollout"), parameters.get("host")
-    if rollout is not None and host is not None and rollout.shadow is not None and not host.shadows:
+    if rollout is None:
+        return
+    place: YamlPath = ("parameters", "rollout")
+    yield from (Mistake((*place, *path), reason) for path, reason in rollout.idle_words())
+    if host is not None and rollout.shadow is not None and not host.shadows:
         reason = f"a host of kind {host.kind} copies no requests (allowed: local_endpoint); leave shadow out"
-        yield Mistake(("parameters", "rollout", "shadow"), reason)
+        yield Mistake((*place, "shadow"), reason)
+
+
+def _check_labels(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Whether the source of monitoring's labels tells whose they are."""
+    if (labels := parameters.get("labels")) is None:
+        return
+    from evergreen.monitoring.label_rows import columns_of
+
+    try:
+        columns_of(labels)
+    except InputError as error:
+        yield Mistake(("parameters", "labels"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

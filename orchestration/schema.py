@@ -24,6 +24,12 @@ SHOWN_CHARACTERS = 60
 UNKNOWN_KEY = "unknown key"
 KEY = "[key]"
 """What pydantic calls a mapping's key in the place of an error."""
+BOOLEAN_WORDS = frozenset(
+    spelling
+    for word in ("true", "false", "yes", "no", "on", "off")
+    for spelling in (word, word.capitalize(), word.upper())
+)
+"""What YAML takes for a boolean where it is not quoted."""
 LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 PLAIN = {
     "missing": "missing",
@@ -46,7 +52,7 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
         value = value[part]
     if problem := _problem(annotation, value):
         return None, [Mistake((*path, "kind"), problem)]
-    mistakes = list(_no_numbers([annotation], document.got(path), path))
+    mistakes = list(misfits([annotation], document.got(path), path))
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     try:
         checked = adapter.validate_python(value, extra="forbid" if strict else None)
@@ -124,26 +130,42 @@ def _kinds(annotation: Any) -> Iterator[Kinds]:
         yield from _kinds(argument)
 
 
-def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterator[Mistake]:
-    """Booleans and text where only numbers fit, of which pydantic would make some: `true` is no 1, `"0.9"` no 0.9.
+def misfits(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterator[Mistake]:
+    """What is written where only numbers or only booleans fit, and is none, though pydantic would make one of it:
+    `true` is no 1, `"0.9"` no 0.9, `"no"` no false, and 1 no true.
 
-    What the environment fills in is text, and may be a number.
+    What the environment fills in is text, and may be either.
     """
     if isinstance(written, Mapping):
         for key, item in written.items():
-            yield from _no_numbers(_inside(annotations, key), item, (*path, key))
+            yield from misfits(_inside(annotations, key), item, (*path, key))
     elif isinstance(written, list):
         for index, item in enumerate(written):
-            yield from _no_numbers(_inside(annotations, index), item, (*path, index))
-    elif isinstance(written, bool) or (isinstance(written, str) and _is_number(written)):
+            yield from misfits(_inside(annotations, index), item, (*path, index))
+    elif written is not None:
         kinds = {member for annotation in annotations for member in _flat(annotation)} - {type(None)}
-        if kinds and kinds <= {int, float}:
+        if kinds == {bool} and not isinstance(written, bool) and not _is_filled(written):
+            yield Mistake(path, _no_boolean(written))
+        elif kinds and kinds <= {int, float} and _is_taken_for_number(written):
             yield Mistake(path, _no_number(written))
 
 
-def _is_number(text: str) -> bool:
+def _is_filled(written: Any) -> bool:
+    return isinstance(written, str) and PLACEHOLDER.search(written) is not None
+
+
+def _no_boolean(written: Any) -> str:
+    """What is wrong with it; words that YAML takes for booleans need no more than their quotes removed."""
+    advice = "remove the quotes" if written in BOOLEAN_WORDS else "write one of the two, without quotes"
+    return f"should be true or false, got {_short(written)}; {advice}"
+
+
+def _is_taken_for_number(written: Any) -> bool:
+    """Whether it is no number, and pydantic would make one of it."""
+    if not isinstance(written, str):
+        return isinstance(written, bool)
     try:
-        float(text)
+        float(written)
     except ValueError:
         return False
     return True

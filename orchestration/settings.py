@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, unknown
-from orchestration.schema import mistakes_of, unknown_keys
+from orchestration.schema import misfits, mistakes_of, unknown_keys
 
 if TYPE_CHECKING:
     from zenml.stack import Flavor
@@ -69,10 +69,14 @@ def _check_fields(
     yield from strangers
     if strangers or len(classes) > 1:
         return
+    wrong = list(misfits(classes, document.got(path), path))
+    yield from wrong
     try:
         classes[0](**fields)
     except ValidationError as error:
-        yield from mistakes_of(classes[0], fields, error, document, path)
+        known = {mistake.path for mistake in wrong}
+        others = mistakes_of(classes[0], fields, error, document, path)
+        yield from (mistake for mistake in others if mistake.path not in known)
 
 
 def _classes(key: str, flavors: Flavors) -> list[type[Any]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 from zenml import get_step_context, log_metadata
 from zenml.client import Client
+from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse
 from zenml.steps.step_context import StepContext
 
@@ -29,6 +30,7 @@ OUTCOMES = {
     "waiting": "trained a version that waits for approval",
     "registered": "registered a version",
 }
+STOPPED = (ExecutionStatus.STOPPED, ExecutionStatus.CANCELLED)
 NEWEST = 10
 """So many of the last ones are looked through."""
 Reason = Literal["rows", "configuration", "code", "drift", "quality", "age"]
@@ -55,11 +57,19 @@ def note_training(reasons: Sequence[Reason] = ()) -> None:
 def last_training(model: str) -> LastTraining | None:
     """The model's last run that set out to train, whatever came of it; None before the first."""
     for run in _trainings(model, 1):
-        goes_on = not run.status.is_finished
-        became = "is under way" if goes_on else OUTCOMES.get(deployment_outcome(run) or "", "failed")
+        became = became_words(run.status, deployment_outcome(run))
         reasons = tuple(str(run.run_metadata.get(REASONS_KEY) or "").split())
         return LastTraining(run=run.name, began=_began(run), outcome=became, reasons=reasons)
     return None
+
+
+def became_words(status: ExecutionStatus, outcome: str | None) -> str:
+    """What became of a run by its status and, where it came so far, by the outcome of its deployment."""
+    if not status.is_finished:
+        return "is under way"
+    if outcome in OUTCOMES:
+        return OUTCOMES[outcome]
+    return "was stopped" if status in STOPPED else "failed"
 
 
 def judged_since(model: str) -> datetime | None:

@@ -31,7 +31,7 @@ def deploy(
     deploys: bool = True,
 ) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert, and a
-    champion that could not be healed.
+    champion that could not be healed, and a version that waits for a person.
     """
     run = get_step_context().pipeline_run
     if deploys:
@@ -42,7 +42,29 @@ def deploy(
     log_metadata({OUTCOME_KEY: deployment.outcome})
     if deployment.outcome == "rolled_back":
         alert(model_name, alerts, _news(model_name, decision, deployment, get_run_url(run)))
+    if waits(deployment, approval):
+        alert(model_name, alerts, waiting_news(model_name, decision.version, deployment, get_run_url(run)))
     return deployment
+
+
+def waits(deployment: Deployment, approval: Approval | None) -> bool:
+    """Whether a version waits for a person, within the time that `approval` gives; one that is registered without it
+    may wait for ever, and is no news.
+    """
+    return deployment.outcome == "waiting" or (deployment.outcome == "registered" and approval is not None)
+
+
+def waiting_news(model_name: str, version: str, deployment: Deployment, link: str | None) -> Alert:
+    """That the version waits, until when, and how to answer; the same news as long as it is the same version."""
+    answer = f'python run.py approve {version} --config FILE --why "…", or reject in place of approve'
+    return Alert(
+        model=model_name,
+        kind="approval",
+        key=version,
+        title=f"version {version} waits for a person",
+        text=f"{deployment.message}\n{answer}",
+        link=link,
+    )
 
 
 def _news(model_name: str, decision: PromotionDecision, deployment: Deployment, link: str | None) -> Alert:

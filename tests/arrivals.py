@@ -22,7 +22,7 @@ from typing import ClassVar, Protocol
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import Dataset
 from evergreen.core.coverage import Coverage
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import overtaken
 from evergreen.core.members import source_of
 from evergreen.core.part import NewRows, PartOfSource
@@ -374,7 +374,7 @@ class Orders:
     def _roll_back(self) -> None:
         try:
             withdrawn, target = roll_back(self.record)
-        except InputError:
+        except EvergreenError:
             return
         self.counts["rollbacks"] += 1
         aliases = self.record.aliases | {Alias.CHAMPION: target.version, Alias.PREVIOUS: withdrawn.version}

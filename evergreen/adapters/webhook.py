@@ -21,6 +21,9 @@ RETRY_S = 12.0
 MOST_S = 40.0
 """After which nobody waits any longer: an answer may come byte by byte, each in time."""
 TRANSIENT = frozenset({429, 502, 503, 504})
+GONE = frozenset({401, 403, 404, 410})
+SLOW = "try again later, and see whether the service is slow, or a proxy on the way"
+UNREACHABLE = "check the address's host and port, and whether this machine's network, proxy or firewall lets it through"
 
 
 class WebhookError(EvergreenError):
@@ -49,7 +52,7 @@ def post(url: str, content: Mapping[str, str | None]) -> None:
     try:
         sent.result(MOST_S)
     except TimeoutError:
-        raise WebhookError(f"it has not answered whole within {MOST_S:g} s") from None
+        raise WebhookError(f"it has not answered whole within {MOST_S:g} s; {SLOW}") from None
 
 
 def _attempt(url: str, content: Mapping[str, str | None]) -> None:
@@ -60,7 +63,20 @@ def _attempt(url: str, content: Mapping[str, str | None]) -> None:
         if answer.status_code in TRANSIENT:
             raise unavailable(f"status {answer.status_code}")
         if not 200 <= answer.status_code < 300:
-            raise WebhookError(f"it answers with status {answer.status_code}; is the address still good?")
+            raise WebhookError(f"it answers with status {answer.status_code}; {_advice(answer.status_code)}")
+
+
+def _advice(status: int) -> str:
+    """What to do about an answer with this status."""
+    if status == 429:
+        return "it takes no more for now: try again later, and raise alerts.cool_down if this goes on"
+    if status >= 500:
+        return "the fault is the service's own, the address was found: see how the service is, and try again later"
+    if status in GONE:
+        return "it knows no such address, or not any more: make a new one with the service, and set the variable to it"
+    if status >= 400:
+        return "it does not take JSON of this form (docs/alerts.md has it): give an address that does"
+    return "no redirect is followed: give the address itself that it leads to"
 
 
 def is_address(url: str) -> bool:
@@ -78,9 +94,10 @@ def _reason(error: Exception) -> str:
     failure = failure_of(error)
     last = failure.error if failure else error
     if isinstance(last, requests.Timeout):
-        return f"it does not answer within {READ_S:g} s"
+        return f"it does not answer within {READ_S:g} s; {SLOW}"
     if isinstance(last, requests.ConnectionError):
-        return "it cannot be reached"
+        return f"it cannot be reached; {UNREACHABLE}"
     if failure and failure.reason.startswith("status "):
-        return f"it answers with {failure.reason}, again and again"
+        status = int(failure.reason.removeprefix("status "))
+        return f"it answers with status {status}, again and again; {_advice(status)}"
     return f"it was not taken ({type(last).__name__})"

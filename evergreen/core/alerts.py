@@ -15,7 +15,7 @@ from evergreen.core.addresses import without_password
 from evergreen.core.base import Frozen
 from evergreen.core.window import Duration, parse_duration
 
-Told = Literal["drift", "quality", "rollback", "idle"]
+Told = Literal["drift", "quality", "rollback", "idle", "approval"]
 MOST_CHARS = 3_000
 """Of a message: chat services take little more."""
 

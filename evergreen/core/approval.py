@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.quoting import cut
 from evergreen.core.window import Duration, parse_duration
 
 MOST_CHARS = 500
@@ -45,7 +46,10 @@ class Approval(Frozen):
         if not isinstance(given, str):
             return given
         if given != REQUIRED:
-            raise ValueError(f"should be {REQUIRED}, or a mapping such as {{expires: 7d}}; left out, nobody is asked")
+            raise ValueError(
+                f"should be {REQUIRED}, or a mapping such as {{expires: 7d}}, got {cut(given)!r}; left out, nobody is "
+                "asked"
+            )
         return {}
 
     def until(self, asked: datetime) -> datetime:

@@ -105,6 +105,7 @@ def answered(decision: PromotionDecision, answer: Answer) -> PromotionDecision:
 def _registered(state: RecordState, name: str) -> ModelVersion:
     version = state.find(name)
     if version is None:
-        held = ", ".join(entry.version for entry in reversed(state.versions)) or "none"
-        raise InputError(f"version {name!r} is not in the record (has: {held}, newest first)")
+        held = ", ".join(entry.version for entry in reversed(state.versions))
+        has = f"has: {held}, newest first" if held else "which has none yet: run the configuration first"
+        raise InputError(f"version {name!r} is not in the record ({has})")
     return version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -41,6 +41,26 @@ class Ramp(Frozen):
                 "shorter time, or give fewer"
             )
         return self
+
+    def idle_words(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What was given and would never count, by its place, with what is wrong; defaults are left alone.
+
+        A ramp that was written down with its defaults still has to be read, so this is no validation.
+        """
+        if self.judge is None or "judge" not in self.model_fields_set:
+            return
+        if not self.shares:
+            reason = (
+                "a judge is given and shares is [], so no version would ever be judged; give shares of 1 to "
+                f"{ALL_TRAFFIC - 1} percent, such as shares: [5, 25, 50], or leave judge out"
+            )
+            yield ("judge",), reason
+        if "max_hold_s" in self.judge.model_fields_set and self.judge.max_hold_s < self.hold_s:
+            reason = (
+                f"{self.judge.max_hold_s:g} s is shorter than hold_s, {self.hold_s:g} s, for which each share is held "
+                f"anyway; give {self.hold_s:g} to {DAY_S:g}, or a shorter hold_s"
+            )
+            yield ("judge", "max_hold_s"), reason
 
     @property
     def total_s(self) -> float:

@@ -73,7 +73,9 @@ class Backfill(Frozen):
     @model_validator(mode="after")
     def _has_a_length(self) -> Backfill:
         if self.end <= self.start:
-            raise ValueError(f"end {self.end.isoformat()} is not after start {self.start.isoformat()}")
+            raise ValueError(
+                f"end {self.end.isoformat()} is not after start {self.start.isoformat()}; give a later one"
+            )
         return self
 
     @property

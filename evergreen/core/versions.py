@@ -12,7 +12,7 @@ from typing import Any
 
 from evergreen.core.approval import Question
 from evergreen.core.base import Frozen
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 
 
 class Alias(StrEnum):
@@ -158,13 +158,13 @@ def roll_back(state: RecordState) -> tuple[ModelVersion, ModelVersion]:
     """The champion to withdraw and the version to go back to, which change places.
 
     Raises:
-        InputError: there is no champion, or no other version to go back to.
+        EvergreenError: there is no champion, or no other version to go back to: what was asked for was right.
     """
     champion, previous = state.named(Alias.CHAMPION), state.named(Alias.PREVIOUS)
     if champion is None:
-        raise InputError("no champion to roll back from; run the pipeline until a version is live")
+        raise EvergreenError("no champion to roll back from; run the pipeline until a version is live")
     if previous is None or previous.version == champion.version:
-        raise InputError(
+        raise EvergreenError(
             f"no version before champion {champion.version} to roll back to; "
             f"a second version has to become champion first"
         )

@@ -24,8 +24,13 @@ def columns_of(settings: SourceSettings) -> dict[str, str]:
     """The labels' columns by what they are.
 
     Raises:
-        InputError: none tells whose label one is.
+        InputError: none tells whose label one is, or the source has no such columns at all.
     """
+    if "columns" not in type(settings).model_fields:
+        raise InputError(
+            f"a source of kind {settings.kind} has no labels of requests; take a source whose rows name the request "
+            f"by columns.{TRACE_ID} or columns.{KEY}, of kind files, bigquery or huggingface"
+        )
     columns = {name: column for name, column in settings.mapping.items() if name in NAMES}
     if LABEL not in columns or not columns.keys() & {TRACE_ID, KEY}:
         raise InputError(

@@ -32,6 +32,8 @@ SINGLE = (
     *("host", "origin", "sec-fetch-site", "sec-fetch-mode"),
 )
 """Headers of one value. Of `traceparent`, the standard has what cannot be read begin a new trace."""
+CHARSETS = ("utf-8", "utf8", "us-ascii")
+"""What JSON is in (RFC 8259), how some spell it, and a part of it; another one would be misread."""
 QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|b?['\"]).*)")
 """The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request."""
 PERCENT = re.compile(r"[0-9]{1,3}")
@@ -128,10 +130,13 @@ def machine_share(headers: Mapping[str, str]) -> float:
 
 
 def media_refusal(content_type: str, content_encoding: str) -> str | None:
-    """Why a body that is declared so is not read; None for plain JSON, and where nothing is declared."""
-    media_type = content_type.partition(";")[0].strip().lower()
+    """Why a body that is declared so is not read; None for plain JSON in UTF-8, and where nothing is declared."""
+    media_type, *parameters = (part.strip() for part in content_type.lower().split(";"))
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         return f"content-type is {media_type[:60]!r}; send 'content-type: application/json'"
+    for name, _, value in (parameter.partition("=") for parameter in parameters):
+        if name.strip() == "charset" and (charset := value.strip().strip('"')) not in CHARSETS:
+            return f"charset of content-type is {charset[:60]!r} (allowed: utf-8); send the body in UTF-8"
     if content_encoding.strip().lower() not in ("", "identity"):
         return f"content-encoding is {content_encoding[:60]!r}; send the body uncompressed"
     return None

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from evergreen.core.alerts import Alerts
+from evergreen.core.alerts import Alert, Alerts
+from evergreen.core.approval import Approval
 from evergreen.core.errors import InputError
+from evergreen.core.ramp import Ramp
 from tests.webhooks import SECRET, listening
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -64,6 +66,40 @@ def test_a_rollback_names_what_was_rolled_back(verdict: Any, tried: str, key: st
     )
     told = _news("news", decision, failed, None)
     assert (told.kind, told.key, told.title, told.text) == ("rollback", key, title, words)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "approval", "told"),
+    [
+        ("waiting", Approval(), True),
+        ("registered", Approval(), True),
+        ("registered", None, False),
+        ("live", Approval(), False),
+        ("kept", Approval(), False),
+    ],
+)
+def test_a_version_that_waits_for_a_person_is_told(
+    model: str, monkeypatch: pytest.MonkeyPatch, outcome: Any, approval: Approval | None, told: bool
+) -> None:
+    from evergreen.core.decision import PromotionDecision
+    from evergreen.core.deployment import Deployment
+    from steps import deploy as step
+
+    words = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
+    deployment = Deployment(outcome=outcome, model=model, url=None, version="b2", traffic={}, message=words)
+    sent: list[Alert] = []
+    monkeypatch.setattr(step, "deploy_decision", lambda *_, **__: deployment)
+    monkeypatch.setattr(step, "track_rollout", lambda _: None)
+    monkeypatch.setattr(step, "log_metadata", lambda _: None)
+    monkeypatch.setattr(step, "get_run_url", lambda _: "https://zenml.example/runs/1")
+    monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=SimpleNamespace(name="r")))
+    monkeypatch.setattr(step, "alert", lambda _name, _alerts, news: sent.append(news))
+    decision = PromotionDecision(verdict="promote", version="c3", champion="b2", reasons=())
+    host: Any = None
+    step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
+    assert [(news.kind, news.key) for news in sent] == ([("approval", "c3")] if told else [])
+    assert all(news.text.startswith(f"{words}\npython run.py approve c3 ") for news in sent)
+    assert all(WEBHOOK.tells(news, None, datetime.now(UTC)) for news in sent)
 
 
 def _moment(text: str) -> datetime:

@@ -31,8 +31,19 @@ def test_a_message_is_sent_on_request_alone_and_each_time(monkeypatch: pytest.Mo
         (refused,) = findings(configured, send=True)
     assert [message["kind"] for message in asked.messages] == ["test"] * 3
     assert asked.messages[0]["text"].startswith("news: a test message\nNothing happened")
-    assert refused == (False, "webhook: it answers with status 500; is the address still good?")
+    assert refused == (False, "webhook: it answers with status 500")
     assert SECRET not in str(asked.messages)
+
+
+def test_what_failed_comes_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    project: Any = SimpleNamespace(model_name="news", alerts=Alerts(webhook_env="NEWS_WEBHOOK"))
+    with listening(500) as asked:
+        monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
+        (refused,) = check_alerts(project, send=True)
+    assert refused.fix.startswith("the fault is the service's own, the address was found")
+    monkeypatch.delenv("NEWS_WEBHOOK")
+    (unset,) = check_alerts(project, send=True)
+    assert (unset.message, unset.fix[:9]) == ("webhook: NEWS_WEBHOOK is not set", "export it")
 
 
 def test_without_alerts_there_is_nothing_to_send_and_without_an_alerter_no_chat() -> None:

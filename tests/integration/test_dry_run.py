@@ -8,7 +8,7 @@ import pytest
 
 from commands import run
 from commands.parser import parse
-from commands.project import Project
+from commands.project import Project, open_project
 from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
@@ -62,3 +62,11 @@ def test_the_plan_tells_the_window_that_the_source_was_asked_for(
     plan = run._plan(project, use_cache=True)
     assert "window      2024-05-01 00:00 to 2024-05-08 00:00 UTC\n" in plan
     assert asked == [window.resolve()]
+    for rule in ("trains      for new rows, ", "rollout     all of the traffic at once", "alerts      nobody is told"):
+        assert f"\n{rule}" in plan
+
+
+def test_a_configuration_of_another_pipeline_is_named_with_what_the_command_reads() -> None:
+    told = r"monitor\.yaml configures the pipeline monitoring, and this command reads one of training; give a conf"
+    with pytest.raises(InputError, match=told):
+        open_project("monitor.yaml")

@@ -179,6 +179,7 @@ def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixtu
         ({"host": {"kind": "local_endpoint", "port": 0, "log": None}}, "log"),
         ({"labels": {"kind": "files", "path": "/nowhere.csv", "columns": {"trace_id": "t"}}}, "/nowhere.csv"),
         ({"labels": {"kind": "files", "path": "/nowhere.csv"}}, "columns.trace_id"),
+        ({"labels": {"kind": "shapes"}}, "a source of kind shapes has no labels of requests"),
         ({"model_name": "never-trained"}, "no champion to watch"),
     ],
 )

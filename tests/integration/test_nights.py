@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import pytest
 from zenml import pipeline, step
 from zenml.config import CachePolicy
+from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse
 
 from evergreen.adapters.bigquery.settings import BigQuerySettings
@@ -38,7 +39,7 @@ from orchestration.freshness import RowsToRead
 from orchestration.materializers import DATA_NAMES
 from orchestration.nights import Night, Recipe, night_of
 from orchestration.recorded import Identified, Outputs, RecordedRun, recorded_run
-from orchestration.trainings import LastTraining, last_training, note_training
+from orchestration.trainings import LastTraining, became_words, last_training, note_training
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
@@ -494,6 +495,22 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch
         ended = last_training(model)
         assert ended is not None
         assert ended.outcome == words
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "words"),
+    [
+        (ExecutionStatus.RUNNING, None, "is under way"),
+        (ExecutionStatus.STOPPING, None, "is under way"),
+        (ExecutionStatus.STOPPED, None, "was stopped"),
+        (ExecutionStatus.CANCELLED, None, "was stopped"),
+        (ExecutionStatus.STOPPED, "live", "trained a version"),
+        (ExecutionStatus.FAILED, None, "failed"),
+        (ExecutionStatus.COMPLETED, None, "failed"),
+    ],
+)
+def test_a_training_that_was_stopped_did_not_fail(status: ExecutionStatus, outcome: str | None, words: str) -> None:
+    assert became_words(status, outcome) == words
 
 
 def test_the_plan_says_what_a_run_would_do(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,23 @@ def test_a_backfill_needs_the_time_of_each_row_which_is_told_before_any_step(tmp
             assert load(path, training, backfill=stretch).parameters.backfill
             continue
         assert load(path, training).parameters.backfill is None
-        with pytest.raises(InputError, match=r"parameters\.backfill.*set source.columns.timestamp"):
+        with pytest.raises(InputError, match=r"^--window 2\S+\.\.2\S+: a window .*set source.columns.timestamp"):
             load(path, training, backfill=stretch)
+
+
+def test_a_stretch_that_ends_before_it_starts_is_told_of_the_command_line(tmp_path: Path) -> None:
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    path, stretch = tmp_path / "own.yaml", {"start": "2026-05-03T00:00:00Z", "end": "2026-05-02T00:00:00Z"}
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^--window 2\S+\.\.2\S+: end 2\S+ is not after start .*; give a later one$"):
+        load(path, training, backfill=stretch)
+    document["parameters"]["backfill"] = stretch
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with pytest.raises(InputError, match=r"line \d+: parameters\.backfill: end "):
+        load(path, training)
 
 
 def test_the_command_line_takes_a_stretch_of_time_for_a_backfill(capsys: pytest.CaptureFixture[str]) -> None:

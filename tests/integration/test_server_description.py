@@ -22,6 +22,7 @@ from evergreen.tasks.text_classification.parameters import parameters_schema, sh
 from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
 
 EXAMPLES = 25
+VERBS = (("/predict", "post"), ("/health", "get"))
 TEXT = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": r"\S"}
 INTERFACE = Interface(
     instance={
@@ -87,4 +88,10 @@ def test_every_route_is_described_with_what_the_model_takes(app: Starlette) -> N
         request = predict["requestBody"]["content"]["application/json"]["schema"]
         assert request["properties"]["instances"]["items"]["properties"] == {"text": TEXT}
         assert client.post("/predict", json=request["examples"][0]).status_code == 200
+        assert {"type": "null"} in request["properties"]["parameters"]["anyOf"]
+        assert client.post("/predict", json={**request["examples"][0], "parameters": None}).status_code == 200
+        for status, refused in ((404, client.get("/elsewhere")), (405, client.get("/predict"))):
+            assert (refused.status_code, list(refused.json()["error"])) == (status, ["message", "trace_id"])
+            assert all(str(status) in described["paths"][path][verb]["responses"] for path, verb in VERBS)
+        assert list(predict["responses"]["405"]["headers"]) == ["Allow"]
     assert set(predict["responses"]) == {"200", *map(str, REFUSALS)}

@@ -39,4 +39,4 @@ class ShapesSettings(SourceSettings):
     def check_window(self, window: ResolvedWindow | None) -> None:
         """Raises InputError for a window, since pictures that are drawn have no time."""
         if window is not None:
-            raise InputError("generated pictures have no time that a window could choose by; remove parameters.window")
+            raise InputError("generated pictures have no time that a window could choose by; leave the window out")

@@ -25,9 +25,10 @@ class Judge(Frozen):
     A newcomer may fail `max_errors_more` more of its requests than the champion, be slower in its 95th percentile by
     `max_slower` (rounded up to steps of 5 %), and answer `max_shift` more of them otherwise than was seen on the test
     rows. A version that is no worse is rolled back with probability 1 - `confidence` at most, in the whole ramp and by
-    all enforced rules together. What is certain counts at once; to go on takes `min_requests` of each version. The
-    first `settle_s` seconds after a change of share do not count: the rollout leaves them out. What it finds undecided
-    for `max_hold_s` ends as `on_inconclusive` says, what had no request at all as `on_no_traffic`.
+    all enforced rules together. What is certain counts at once; to go on takes `min_requests` of each version on
+    the ramp so far, and of the newcomer at each share. The first `settle_s` seconds after a change of share do not
+    count: the rollout leaves them out. What it finds undecided for `max_hold_s` ends as `on_inconclusive` says, what
+    had no request at all as `on_no_traffic`.
     """
 
     errors: Mode = "enforce"

@@ -23,10 +23,19 @@ def test_one_that_is_out_of_order_for_a_moment_is_asked_again() -> None:
         assert len(asked.messages) == 2
 
 
-@pytest.mark.parametrize("status", [500, 404, 302])
-def test_one_that_refuses_is_told_at_once_and_never_by_its_address(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (500, "the fault is the service's own, the address was found"),
+        (404, "it knows no such address, .*make a new one"),
+        (410, "it knows no such address, .*make a new one"),
+        (400, "it does not take JSON of this form"),
+        (302, "no redirect is followed: give the address itself"),
+    ],
+)
+def test_one_that_refuses_is_told_at_once_and_never_by_its_address(status: int, advice: str) -> None:
     with listening(status) as asked:
-        with pytest.raises(WebhookError, match=f"it answers with status {status}") as refused:
+        with pytest.raises(WebhookError, match=f"^it answers with status {status}; {advice}") as refused:
             post(asked.url, CONTENT)
         assert len(asked.messages) == 1
     assert SECRET not in str(refused.value)
@@ -37,7 +46,7 @@ def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(webhook, "READ_S", 0.3)
     monkeypatch.setattr(webhook, "RETRY_S", 0.9)
     with listening(0) as asked:
-        with pytest.raises(WebhookError, match=r"does not answer within 0\.3 s") as told:
+        with pytest.raises(WebhookError, match=r"does not answer within 0\.3 s; try again later") as told:
             post(asked.url, CONTENT)
         assert len(asked.messages) in (2, 3)
     assert SECRET not in f"{told.value}{told.value.__cause__}"
@@ -45,15 +54,17 @@ def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch)
 
 def test_one_whose_answer_has_no_end_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "MOST_S", 0.5)
-    with listening(1) as asked, pytest.raises(WebhookError, match=r"has not answered whole within 0\.5 s"):
+    with listening(1) as asked, pytest.raises(WebhookError, match=r"not answered whole within 0\.5 s; try again"):
         post(asked.url, CONTENT)
 
 
 def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "RETRY_S", 0.4)
-    with listening(503) as asked, pytest.raises(WebhookError, match=r"status 503, again and again"):
-        post(asked.url, CONTENT)
-    with pytest.raises(WebhookError, match="it cannot be reached") as told:
+    for status, advice in ((503, "the fault is the service's own"), (429, "it takes no more for now")):
+        message = f"status {status}, again and again; {advice}"
+        with listening(status) as asked, pytest.raises(WebhookError, match=message):
+            post(asked.url, CONTENT)
+    with pytest.raises(WebhookError, match="it cannot be reached; check the address's host and port") as told:
         post(asked.url, CONTENT)
     assert SECRET not in str(told.value)
 

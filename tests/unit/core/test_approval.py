@@ -29,7 +29,10 @@ def test_approval_is_required_by_a_word_or_with_its_term(given: Any, days: float
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("asked for", "should be required, or a mapping such as {expires: 7d}; left out, nobody is asked"),
+        (
+            "asked for",
+            "should be required, or a mapping such as {expires: 7d}, got 'asked for'; left out, nobody is asked",
+        ),
         ({"expires": "soon"}, "'soon' is not a duration"),
         ({"expire": "7d"}, "Extra inputs are not permitted"),
         (True, "Input should be"),

@@ -44,6 +44,11 @@ def record(**changes: Any) -> RecordState:
     return state.model_copy(update=changes)
 
 
+def test_where_nothing_is_recorded_what_to_do_is_told() -> None:
+    with pytest.raises(InputError, match=r"^version 'c' is not in the record \(which has none yet: run the conf"):
+        approvable(RecordState(), "c", NOW)
+
+
 def test_the_candidate_may_be_approved_and_the_champion_needs_none() -> None:
     assert approvable(record(), "c", NOW) == version("c")
     assert approvable(record(questions={"c": question(answer=YES)}), "c", NOW + timedelta(days=99)) == version("c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
@@ -65,6 +66,49 @@ def test_a_shadow_that_no_endpoint_could_make_is_refused(shadow: dict[str, float
 def test_what_no_rollout_could_do_is_refused(ramp: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Ramp.model_validate(ramp)
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "words"),
+    [
+        (
+            {"shares": [], "judge": {}},
+            ("judge",),
+            r"shares is \[\], .* give shares of 1 to 99 percent, .* or leave judge",
+        ),
+        ({"judge": {"errors": "off"}}, ("judge",), r"shares is \[\]"),
+        (
+            {"shares": [5], "hold_s": 120, "judge": {"max_hold_s": 60}},
+            ("judge", "max_hold_s"),
+            r"^60 s is shorter than hold_s, 120 s, .*; give 120 to 86400, or a shorter hold_s$",
+        ),
+    ],
+)
+def test_what_is_asked_of_a_judge_that_never_counts_is_told(
+    given: dict[str, object], place: tuple[str, ...], words: str
+) -> None:
+    [(path, reason)] = Ramp.model_validate(given).idle_words()
+    assert path == place
+    assert re.search(words, reason)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"shares": [], "judge": None},
+        {"shares": [], "shadow": {}},
+        {"shares": [5], "judge": {}},
+        {"shares": [5], "hold_s": 7200, "judge": {"errors": "off"}},
+        {"shares": [5], "hold_s": 60, "judge": {"max_hold_s": 60}},
+    ],
+)
+def test_a_ramp_is_as_it_should_be_where_only_defaults_do_not_count(given: dict[str, object]) -> None:
+    assert not list(Ramp.model_validate(given).idle_words())
+
+
+def test_a_ramp_that_was_written_down_with_its_defaults_is_read_again() -> None:
+    assert Ramp.model_validate_json(Ramp().model_dump_json()) == Ramp()
 
 
 def test_a_ramp_gives_each_share_before_all_and_asks_at_each() -> None:

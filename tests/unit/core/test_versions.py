@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.versions import (
     Action,
     Alias,
@@ -143,8 +143,9 @@ def test_rolling_back_names_the_champion_to_withdraw_and_the_version_to_go_back_
     ],
 )
 def test_rolling_back_needs_another_version(state: RecordState, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(EvergreenError, match=message) as refused:
         roll_back(state)
+    assert refused.value.exit_code == 1, "as where any command needs a champion that there is not"
 
 
 def test_only_recorded_versions_can_be_crowned_or_nominated() -> None:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.metric import MetricName
 from evergreen.core.verdict import Labels
+from evergreen.monitoring.label_rows import columns_of
 from evergreen.monitoring.labels import Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of, wilson
 from evergreen.requestlog.arrow import SCHEMA
@@ -162,3 +165,12 @@ def test_a_floor_of_what_labels_do_not_give_is_refused() -> None:
 def test_wilsons_interval_is_as_in_the_books() -> None:
     found = wilson(8, 10)
     assert (found.low, found.value, found.high) == pytest.approx((0.4902, 0.8, 0.9433), abs=1e-4)
+
+
+def test_labels_come_from_a_source_that_can_tell_whose_they_are() -> None:
+    columns = {"trace_id": "request", "label": "category"}
+    assert columns_of(FilesSettings(path="labels.csv", columns=columns)) == columns
+    with pytest.raises(InputError, match=r"kind shapes has no labels of requests; take .*files, bigquery or huggingf"):
+        columns_of(ShapesSettings())
+    with pytest.raises(InputError, match=r"columns\.trace_id"):
+        columns_of(FilesSettings(path="labels.csv", columns={"label": "category"}))

@@ -58,6 +58,9 @@ class Numbers(Frozen):
     sizes: tuple[int, ...] = ()
     most: Annotated[int, Field(ge=1)] | None = None
     word_or_number: str | int = "a"
+    on: bool = True
+    perhaps: Annotated[bool, Field(description="either")] | None = None
+    word_or_boolean: str | bool = "a"
     switch: bool = False
 
 
@@ -208,6 +211,34 @@ def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("no", "got 'no'; remove the quotes"),
+        ("True", "got 'True'; remove the quotes"),
+        ("y", "got 'y'; write one of the two, without quotes"),
+        (1, "got 1; write one of the two, without quotes"),
+        (0.0, "got 0.0; write one of the two, without quotes"),
+        ("{", "got '{'; write one of the two, without quotes"),
+    ],
+)
+def test_only_booleans_are_booleans(tmp_path: Path, written: object, advice: str) -> None:
+    mistakes = mistakes_of(tmp_path, Numbers, {"on": written, "perhaps": written, "word_or_boolean": written})
+    expected = f"should be true or false, {advice}"
+    assert {path: mistakes[path].message for path in ("here.on", "here.perhaps")} == {
+        "here.on": expected,
+        "here.perhaps": expected,
+    }
+
+
+def test_what_the_environment_fills_in_may_be_a_boolean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCH", "false")
+    path = tmp_path / "one.yaml"
+    path.write_text("here: {on: '${SWITCH}', perhaps: null, word_or_boolean: 'no'}", encoding="utf-8")
+    numbers, mistakes = check(Numbers, read(path), ("here",))
+    assert (numbers.on, numbers.perhaps, numbers.word_or_boolean, mistakes) == (False, None, "no", [])
+
+
+@pytest.mark.parametrize(
     ("written", "message"),
     [
         ("'007'", "number, got '007'; remove the quotes and leading zeros"),
@@ -228,7 +259,7 @@ def test_how_text_becomes_a_number_is_told_where_it_can(tmp_path: Path, written:
 
 
 def test_numbers_stay_numbers_and_text_stays_where_it_is_meant(tmp_path: Path) -> None:
-    given = {"floors": {"accuracy": 1}, "sizes": [3], "most": None, "word_or_number": "7", "switch": "off"}
+    given = {"floors": {"accuracy": 1}, "sizes": [3], "most": None, "word_or_number": "7", "switch": False}
     assert not mistakes_of(tmp_path, Numbers, given)
 
 

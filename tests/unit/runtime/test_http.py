@@ -12,6 +12,7 @@ from evergreen.runtime.http import (
     HostName,
     Trace,
     malformed,
+    media_refusal,
     origin_refusal,
     repeated_refusal,
     target_host,
@@ -221,3 +222,25 @@ def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(m
 )
 def test_a_header_of_one_value_is_said_once(names: list[str], message: str | None) -> None:
     assert repeated_refusal(names) == message
+
+
+@pytest.mark.parametrize(
+    ("content_type", "refusal"),
+    [
+        ("application/json", None),
+        ("application/json; charset=utf-8", None),
+        ('Application/JSON ;CHARSET="UTF-8"; profile=x', None),
+        ("application/problem+json; charset=us-ascii", None),
+        ("", None),
+        (
+            "application/json; charset=latin-1",
+            "charset of content-type is 'latin-1' (allowed: utf-8); send the body in ",
+        ),
+        ("application/json;profile=x; charset = UTF-16", "charset of content-type is 'utf-16' (allowed: utf-8)"),
+        ("application/json; charset", "charset of content-type is '' (allowed: utf-8)"),
+        ("text/plain; charset=utf-8", "content-type is 'text/plain'; send"),
+    ],
+)
+def test_a_body_is_read_that_is_json_in_utf_8(content_type: str, refusal: str | None) -> None:
+    told = media_refusal(content_type, "")
+    assert told is None if refusal is None else str(told).startswith(refusal)

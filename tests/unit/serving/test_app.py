@@ -129,6 +129,7 @@ def test_a_bad_instance_is_a_400_that_names_it(served: Served, bad: Any) -> None
         ({"json": {"instances": [{"text": "x"}] * 4}}, 400),
         ({"content": b"x" * 1001}, 413),
         ({"data": {"text": "form"}}, 415),
+        ({"content": b"{}", "headers": {"content-type": "application/json; charset=latin-1"}}, 415),
     ],
 )
 def test_a_bad_request_is_a_4xx_with_a_message_and_a_trace(
