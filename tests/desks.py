@@ -22,7 +22,7 @@ TASK: dict[str, object] = {
 }
 MONITORING: dict[str, object] = {
     "drift": {"min_rows": 100, "min_requests": 50, "level": 0.001, "min_shift": 0.3, "min_share_shift": 0.2},
-    "quality": {"floors": {"accuracy": 0.8}},
+    "quality": {"floors": {"accuracy": 0.85}},
     "alerts": {"webhook_env": "NEWS_WEBHOOK"},
 }
 

@@ -50,7 +50,7 @@ def test_ten_days_lead_to_one_retraining_that_recovers(project: Project, monkeyp
             assert day.quality > 0.9
         assert webhook.messages == []
 
-        moved = the_sixth_day(days, news.moved(MOVED_ROWS, 0.5))
+        moved = the_sixth_day(days, news.moved(MOVED_ROWS, 0.6))
         assert_told(moved, webhook)
         second = champion_of(project.status(days.config))
         assert second != first

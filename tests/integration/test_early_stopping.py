@@ -12,7 +12,6 @@ from evergreen.core.members import trainable
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.tiny_text import RecordingRun, headlines, task_with, write_encoder, write_splits
 
-
 PATIENCE, EVALUATIONS = 4, 24
 """Evaluations without a better one, and all that a whole training has."""
 
