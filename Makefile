@@ -115,7 +115,7 @@ serving: install-dev peers ## the server against the tutorial's, LitServe and ML
 ramps: install-dev ## twenty ramps of a model against itself, with a burner at random times: no rollback
 	$(BIN)/python -m bench.self_ramps
 
-soak: install-dev ## ten times as many requests as the server can answer, then a crowd for twenty minutes
+soak: install-dev ## ten times as many requests as the server can answer, then a crowd for twenty minutes; needs wrk on the PATH
 	$(BIN)/python -m bench.soak
 
 peers: $(PEERS)/installed ## the environment of LitServe, which shares what it can with ours

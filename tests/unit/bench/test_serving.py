@@ -14,7 +14,7 @@ from bench.contestants import wait_changed_over
 from bench.load import Load, Seen, find_wrk, write_bodies
 from bench.report import print_result
 from bench.serving import LIMITS, Measured, note_start, note_text_ratios
-from bench.soak import Heard
+from bench.heard import Heard
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.serving.engine_plan import COMPARED_FIRST
 

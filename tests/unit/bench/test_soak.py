@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 
-from bench import soak
+from bench import heard as hearing
 from bench.connections import Connections
+from bench.heard import Heard, asked, closed, flooded, opened
 from bench.report import print_result
-from bench.soak import LIMITS, Heard, closed, opened
+from bench.soak import LIMITS
 
 HEARD, SENT = "answered or refused of those sent, at the least", "sent of those that came under overload"
+BODIES = [b'{"instances": [{"text": "a late goal"}]}', b'{"instances": [{"text": "stocks"}]}']
 ANSWER = b"HTTP/1.1 %d x\r\ncontent-length: 2\r\n\r\n{}"
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk (Debian: apt-get install wrk)")
 Behaviour = Callable[[int], int | None]
 """The status of the request of a number; None: the connection is dropped, 0: there is never an answer."""
 
@@ -29,8 +34,8 @@ async def serving(status_of: Behaviour, requests_a_connection: int | None = None
         under_way.add(asyncio.current_task())
         for answered in count(1):
             try:
-                head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(int(head.rpartition(b"content-length: ")[2]))
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
             except (EOFError, ConnectionError):
                 return
             status = status_of(next(numbers))
@@ -57,7 +62,7 @@ async def serving(status_of: Behaviour, requests_a_connection: int | None = None
 def heard_under_overload(status_of: Behaviour) -> Heard:
     async def run() -> Heard:
         async with serving(status_of) as url:
-            return await opened(url, 300.0, 0.5)
+            return await opened(url, BODIES, 300.0, 0.5)
 
     return asyncio.run(run())
 
@@ -75,7 +80,7 @@ def heard_under_overload(status_of: Behaviour) -> Heard:
 def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
     status_of: Behaviour, connections: int, missed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "CONNECTIONS", connections)
+    monkeypatch.setattr(hearing, "CONNECTIONS", connections)
     heard = heard_under_overload(status_of)
     ratios = {HEARD: heard.heard, SENT: heard.sent}
     for name in ratios:
@@ -83,8 +88,35 @@ def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
         assert held == (name not in missed), (name, ratios)
 
 
+def heard_of_a_flood(status_of: Behaviour, folder: Path) -> Heard:
+    bodies = folder / "bodies.jsonl"
+    bodies.write_bytes(b"\n".join(BODIES))
+
+    async def run() -> Heard:
+        async with serving(status_of) as url:
+            return await flooded("wrk", url, bodies, 300.0, 1.0)
+
+    return asyncio.run(run())
+
+
+@needs_wrk
+def test_a_flood_comes_at_its_rate(tmp_path: Path) -> None:
+    heard = heard_of_a_flood(lambda number: 200 if number % 4 == 0 else 503, tmp_path)
+    assert heard.answers + heard.refusals == pytest.approx(300, abs=60)
+    assert heard.answers == pytest.approx(heard.refusals / 3, abs=2)
+    assert (heard.failed, heard.sent > 0.8) == (0, True)
+
+
+@needs_wrk
+def test_a_flood_that_is_left_hanging_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "CONNECTIONS", 40)
+    heard = heard_of_a_flood(lambda number: 200 if number < 20 else 0, tmp_path)
+    assert (heard.answers, heard.refusals) == (20, 0)
+    assert heard.sent < 0.5
+
+
 def test_a_dead_server_was_never_heard() -> None:
-    heard = asyncio.run(opened("http://127.0.0.1:9/predict", 100.0, 0.2))
+    heard = asyncio.run(opened("http://127.0.0.1:9/predict", BODIES, 100.0, 0.2))
     assert (heard.heard, heard.failed > 5) == (0.0, True)
     assert Heard().heard == 0.0
 
@@ -93,8 +125,8 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure() -
     async def run() -> Heard:
         async with serving(lambda _: 200, requests_a_connection=1) as url:
             connections, heard = Connections(url), Heard()
-            for number in range(5):
-                await soak._asked(connections, heard, number)
+            for _ in range(5):
+                await asked(connections, heard, BODIES[0])
                 await asyncio.sleep(0.02)
             return heard
 
@@ -105,7 +137,7 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure() -
 def test_what_two_crowds_heard_is_told_together() -> None:
     async def run(status_of: Behaviour) -> Heard:
         async with serving(status_of) as url:
-            return await closed(url, 2, 0.1)
+            return await closed(url, BODIES, 2, 0.1)
 
     one, other = map(asyncio.run, map(run, (lambda _: 200, lambda _: 429)))
     both = one.and_of(other)
