@@ -11,10 +11,10 @@ from typing import Any, Self
 import pytest
 
 from bench.contestants import wait_changed_over
+from bench.heard import Heard
 from bench.load import Load, Seen, find_wrk, write_bodies
 from bench.report import print_result
 from bench.serving import LIMITS, Measured, note_start, note_text_ratios
-from bench.heard import Heard
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.serving.engine_plan import COMPARED_FIRST
 
