@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +119,12 @@ async def flooded(wrk: str, url: str, bodies: Path, per_second: float, seconds: 
     """
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{round(seconds)}s", f"--timeout={PATIENCE_S}s", "-s", str(FLOOD)]
     command += [url, "--", str(bodies), f"{per_second:g}"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
-    printed, said = await process.communicate()
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    try:
+        printed, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     if process.returncode:
         raise RuntimeError(f"{wrk} ended with {process.returncode}: {said.decode(errors='replace')[-300:]}")
     told = json.loads(printed.splitlines()[-1])

@@ -32,6 +32,7 @@ class Clients(ABC):
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=ENDS_WITHIN_S)
+        assert not any(thread.is_alive() for thread in self._threads)
 
     @abstractmethod
     def ask(self, number: int) -> None:

@@ -21,7 +21,8 @@ RETRY_S = 12.0
 MOST_S = 40.0
 """After which nobody waits any longer: an answer may come byte by byte, each in time."""
 TRANSIENT = frozenset({429, 502, 503, 504})
-GONE = frozenset({401, 403, 404, 410})
+CLOSED = frozenset({401, 403})
+GONE = frozenset({404, 410})
 SLOW = "try again later, and see whether the service is slow, or a proxy on the way"
 UNREACHABLE = "check the address's host and port, and whether this machine's network, proxy or firewall lets it through"
 
@@ -72,6 +73,8 @@ def _advice(status: int) -> str:
         return "it takes no more for now: try again later, and raise alerts.cool_down if this goes on"
     if status >= 500:
         return "the fault is the service's own, the address was found: see how the service is, and try again later"
+    if status in CLOSED:
+        return "it does not let this sender in: make a new address with the service, and set the variable to it"
     if status in GONE:
         return "it knows no such address, or not any more: make a new one with the service, and set the variable to it"
     if status >= 400:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 
 
 def give_back() -> None:
-    """Frees what only circles hold, and returns freed pages to the system, where its C library can."""
-    gc.collect()
+    """Returns freed pages to the system, where its C library can; takes milliseconds, and others run meanwhile."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
+        trim.argtypes = [ctypes.c_size_t]
         trim(0)

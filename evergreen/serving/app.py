@@ -35,7 +35,7 @@ from evergreen.serving.requests import Bodies, check_media_type, parse_request, 
 from evergreen.serving.settings import ServerSettings
 
 READ_AT_ONCE_BYTES = 4 * 1024
-"""A body of a text or two is read in less time than it takes to wake a thread; at its worst, in a millisecond."""
+"""A body of a text or two is read in less time than it takes to wake a thread."""
 
 
 def create_app(settings: ServerSettings, model: ServedModel, accounts: Accounts) -> Starlette:

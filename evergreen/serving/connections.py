@@ -101,7 +101,8 @@ class PatientProtocol(asyncio.Protocol):
         cycle, parser = self._inner.cycle, self._inner.conn
         answered = cycle is None or cycle.response_complete
         begun = parser.their_state is not h11.IDLE or bool(parser.trailing_data[0])
-        return answered and not begun and not self._is_over and not self._room.is_guest(self)
+        takes = not self._inner.flow.write_paused  # of a caller who reads no answers, nothing more is read
+        return answered and not begun and takes and not self._is_over and not self._room.is_guest(self)
 
     def _rest_anew(self) -> None:
         """Counts the time in which nothing is asked from now on."""

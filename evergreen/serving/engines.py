@@ -119,11 +119,14 @@ class EnginePredictor:
         best = self._engines[0]
         if self._at == 0:
             return
+        loaded: Predictor | None = None
         try:
             loaded = best.load()
             reason = why_not(self._now, loaded)
         except Exception as error:  # whatever it is, the present engine answers on
             _warn(best.name, _said(error), self._now.engine)
+            error.__traceback__ = loaded = None  # both hold the other engine
+            give_back()
             return
         with self._lock:
             if reason is None and self._at != 0:

@@ -15,11 +15,11 @@ from evergreen.runtime.http import TRACE_HEADER, Trace, origin_refusal
 from evergreen.serving.access import VERSION_HEADER
 from evergreen.serving.accounts import Accounts
 from evergreen.serving.answers import answer_for, reason_of
-from evergreen.serving.errors import FullError
+from evergreen.serving.errors import FullError, NotReadyError
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
 
-_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MOST_HEAD = 8192
 _FRAMING = ("transfer-encoding", "expect", "upgrade", "trailer")
 """Headers by which a body or a connection is another than `content-length` says."""
@@ -57,8 +57,8 @@ class TurningAway:
             self._model.check_room()
         except FullError as error:
             return error
-        except Exception:
-            return None
+        except NotReadyError:  # the application says why
+            pass
         return None
 
     def _headers(self, data: bytes) -> dict[str, str] | None:
@@ -71,12 +71,12 @@ class TurningAway:
             return None
         headers: dict[str, str] = {}
         for line in lines:
-            parts = _LINE.fullmatch(line)
-            if parts is None or (name := parts[1].lower()) in headers:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            if not _NAME.fullmatch(name) or name in headers or not (value.isascii() and value.isprintable()):
                 return None
-            headers[name] = parts[2]
-        length = headers.get("content-length", "")
-        plain = length.isdecimal() and int(length[:12]) == len(data) - end - 4 and "host" in headers
+            headers[name] = value
+        plain = headers.get("content-length") == str(len(data) - end - 4) and "host" in headers
         kept = headers.get("connection", "keep-alive").lower() == "keep-alive"
         if not plain or not kept or any(name in headers for name in _FRAMING):
             return None

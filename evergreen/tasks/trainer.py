@@ -52,7 +52,7 @@ def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curve
     with quiet_transformers():
         trainer = CheckpointedTrainer(job, settings, run)
         curves = trainer.fit()
-        if begun and trainer.keep_of(begun, job.champion_share):
+        if begun and trainer.average_with(begun, job.champion_share):
             curves = curves.model_copy(update={"champion_share": job.champion_share})
     run.show_curves(curves)
     return curves
@@ -119,15 +119,15 @@ class CheckpointedTrainer(transformers.Trainer):
             best_step=self.state.best_global_step,
         )
 
-    def keep_of(self, begun: Mapping[str, torch.Tensor], share: float) -> bool:
-        """Whether the model keeps `share` of the weights that training began with: not where its loss on the validation
-        rows would be higher for it.
+    def average_with(self, begun: Mapping[str, torch.Tensor], share: float) -> bool:
+        """Gives the model `share` of the weights that training began with, unless its loss on the validation rows is
+        higher for it; whether it keeps them.
         """
         best, model = changing_weights(self._job.model), self._job.model
         mix(model, begun, share)
         alone, mean = self.state.best_metric, self._validation_loss()
         _log.info("validation loss: %s of what was trained, %s with %g of the champion's weights", alone, mean, share)
-        keeps = alone is None or mean <= alone
+        keeps = alone is not None and mean <= alone
         if not keeps:
             mix(model, best, 1.0)
         return keeps

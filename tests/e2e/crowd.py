@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from types import TracebackType
 
 import httpx
 
@@ -22,6 +24,13 @@ class Crowd(Clients):
         self.texts = texts
         self.answers: Counter[tuple[str, int]] = Counter()
         self._client = httpx.Client(timeout=30, trust_env=False)
+        self._counting = threading.Lock()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._client.close()
 
     def failed(self) -> dict[str, int]:
         """Requests that were answered with no prediction, by the version that answered."""
@@ -32,6 +41,8 @@ class Crowd(Clients):
         instance = {"text": f"{self.texts[number % len(self.texts)]} {number}"}
         try:
             answer = self._client.post(self.url, json={"instances": [instance]})
-            self.answers[answer.headers.get("x-model-version", ""), answer.status_code] += 1
+            heard = (answer.headers.get("x-model-version", ""), answer.status_code)
         except httpx.HTTPError:
-            self.answers["", 0] += 1
+            heard = ("", 0)
+        with self._counting:
+            self.answers[heard] += 1

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,27 @@ def test_a_module_that_decides_by_sizes_is_refused(tmp_path: Path) -> None:
     export(Odd(), {"given": torch.ones(2, 3)}, {"given": {0: "rows"}}, tmp_path / "odd.onnx")
     with pytest.raises(ExportRefusedError, match=r"the logits of its graph are off by 1\.0e\+00 at given \(1, 3\)"):
         check(Graph(tmp_path / "odd.onnx"), Odd(), [{"given": torch.ones(1, 3)}])
+
+
+def test_the_threads_of_a_graph_sleep_between_calls(tmp_path: Path) -> None:
+    import torch
+
+    from evergreen.engines.export import export
+
+    class Products(torch.nn.Module):
+        def forward(self, given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return given @ given.T, given
+
+    export(Products(), {"given": torch.ones(400, 400)}, {}, tmp_path / "products.onnx")
+    graph, given = Graph(tmp_path / "products.onnx", threads=2), np.ones((400, 400), dtype=np.float32)
+    graph.run({"given": given})
+    used = 0.0
+    for _ in range(50):
+        graph.run({"given": given})
+        before = time.process_time()
+        time.sleep(0.02)
+        used += time.process_time() - before
+    assert used < 0.1 * 50 * 0.02
 
 
 def test_int8_is_compared_with_float32_and_admitted_or_kept_out_with_the_reason(

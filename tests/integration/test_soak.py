@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import soak
-from bench.soak import closed, opened, until_normal
+from bench.heard import closed, opened, quantile
+from bench.soak import until_normal
 from tests.keyword_server import Server
+
+BODIES = [b'{"instances": [{"text": "a late goal"}]}', b'{"instances": [{"text": "stocks of the bank"}]}']
 
 
 @pytest.mark.parametrize("full_status", [429, 503])
@@ -24,14 +26,14 @@ def test_ten_times_as_many_requests_are_answered_or_refused_and_none_fails(tmp_p
     url = f"{server.url}/predict"
     try:
         server.wait_ready()
-        crowd = asyncio.run(closed(url, 4, 0.5))
+        crowd = asyncio.run(closed(url, BODIES, 4, 0.5))
         assert crowd.answered
         assert not crowd.refused
-        heard = asyncio.run(opened(url, 100.0, 1.5))
+        heard = asyncio.run(opened(url, BODIES, 100.0, 1.5))
         assert heard.answered
         assert len(heard.refused) > len(heard.answered)
         assert (heard.failed, heard.unsent) == (0, 0)
-        assert soak._quantile(heard.refused, 0.5) < soak._quantile(heard.answered, 0.5)
-        assert asyncio.run(until_normal(url, 10.0)) < 30
+        assert quantile(heard.refused, 0.5) < quantile(heard.answered, 0.5)
+        assert asyncio.run(until_normal(url, BODIES[0], 10.0)) < 30
     finally:
         server.close()

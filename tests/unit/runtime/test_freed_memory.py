@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from pathlib import Path
 
@@ -15,7 +16,7 @@ RESIDENT = Path("/proc/self/statm")
 
 
 def resident_mib() -> float:
-    return int(RESIDENT.read_text().split()[1]) * 4096 / 2**20
+    return int(RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @pytest.mark.skipif(

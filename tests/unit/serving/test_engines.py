@@ -188,9 +188,9 @@ def test_a_better_engine_answers_once_it_agreed_on_the_kept_inputs(
     assert predictor.engine == now
 
 
-@pytest.mark.parametrize("agrees", [True, False])
+@pytest.mark.parametrize("answers", ["yes", "no", "fails"])
 def test_memory_is_given_back_once_one_of_two_compared_engines_is_left(
-    agrees: bool, monkeypatch: pytest.MonkeyPatch
+    answers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.perf_counter", lambda: 0.0)
     held: weakref.WeakSet[Numbers] = weakref.WeakSet()
@@ -198,17 +198,17 @@ def test_memory_is_given_back_once_one_of_two_compared_engines_is_left(
     monkeypatch.setattr("evergreen.serving.engines.give_back", lambda: left.append([one.engine for one in held]))
 
     def load(name: str, answers: str) -> Numbers:
-        loaded = Numbers(name, answers=answers)
+        loaded = Numbers(name, bad=("k",) if answers == "fails" else (), answers=answers)
         held.add(loaded)
         return loaded
 
     engines = [
-        Engine("better", lambda: load("better", "yes" if agrees else "no")),
+        Engine("better", lambda: load("better", answers)),
         Engine("present", lambda: load("present", "yes")),
     ]
     predictor = EnginePredictor(engines, EnginePlan(("better", "present"), 1, "compared first"))
     predictor.change_over(why_not(["k"] * 64))
-    assert left == [["present"], ["better" if agrees else "present"]]
+    assert left == [["present"], ["better" if answers == "yes" else "present"]]
 
 
 def test_a_slower_engine_and_one_without_kept_inputs_stay_behind(monkeypatch: pytest.MonkeyPatch) -> None:
