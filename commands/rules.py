@@ -4,7 +4,7 @@ trains      for new rows, another configuration, other code (not by schedule), 2
 rollout     5, 25, 50 % of the traffic, each for 120 s at least, then all of it
 judge       errors enforce, latency dry_run, collapse enforce; from 500 requests of the newcomer at each share on
             undecided after 3600 s: go_on; without a request: replay
-alerts      by webhook: drift, quality, rollback, idle, approval; the same news again after 6h
+alerts      by webhook: rollback, approval; the same news again after 6h
 """
 
 from __future__ import annotations
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from commands.project import Project
 
 INDENT = " " * 12
+TOLD_BY_A_RUN = ("rollback", "approval")
 
 
 def rule_lines(project: Project) -> list[str]:
     """The lines of the plan."""
-    rollout = project.configuration.parameters.rollout
+    given = project.configuration.parameters
     logs = getattr(project.host, "log", None) is not None
     return [
         *training_lines(project.refresh),
-        *rollout_lines(rollout, logs=logs),
+        *(
+            rollout_lines(given.rollout, logs=logs)
+            if given.deploy
+            else ["rollout     none: parameters.deploy is false"]
+        ),
         f"alerts      {alert_words(project.alerts)}",
     ]
 
@@ -64,7 +69,7 @@ def rollout_lines(ramp: Ramp, *, logs: bool) -> Iterator[str]:
     shares = ", ".join(map(str, ramp.shares))
     yield f"rollout     {shares} % of the traffic, each for {ramp.hold_s:g} s at least, then all of it"
     if ramp.judge is None or not logs:
-        why = "rollout.judge is null" if ramp.judge is None else "host.log is not set, so no request is noted"
+        why = "rollout.judge is null" if ramp.judge is None else "the host notes no requests, as its log is not set"
         yield f"judge       none, a version only has to answer: {why}"
         return
     yield from _judge_lines(ramp.judge)
@@ -78,8 +83,9 @@ def _judge_lines(judge: Judge) -> Iterator[str]:
 
 
 def alert_words(alerts: Alerts) -> str:
-    """Who is told of what."""
+    """Who is told of what by this run; the rest is told by monitoring, which has a configuration of its own."""
     if not alerts.channels:
         return "nobody is told of anything: parameters.alerts names no channel"
-    channels, kinds = " and ".join(alerts.channels), ", ".join(alerts.kinds) or "nothing, as kinds is empty"
+    channels = " and ".join(alerts.channels)
+    kinds = ", ".join(kind for kind in alerts.kinds if kind in TOLD_BY_A_RUN) or "nothing, as kinds leaves both out"
     return f"by {channels}: {kinds}; the same news again after {alerts.cool_down}"

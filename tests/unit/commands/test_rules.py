@@ -64,7 +64,7 @@ def test_the_plan_says_what_makes_a_run_train(given: dict[str, Any], lines: list
             False,
             [
                 "rollout     5 % of the traffic, each for 60 s at least, then all of it",
-                "judge       none, a version only has to answer: host.log is not set, so no request is noted",
+                "judge       none, a version only has to answer: the host notes no requests, as its log is not set",
             ],
         ),
     ],
@@ -76,4 +76,4 @@ def test_the_plan_says_how_a_version_gets_its_traffic(given: dict[str, Any], log
 def test_the_plan_says_who_is_told() -> None:
     assert alert_words(Alerts()) == "nobody is told of anything: parameters.alerts names no channel"
     told = Alerts(webhook_env="NEWS", slack=True, kinds=("drift", "approval"), cool_down="12h")
-    assert alert_words(told) == "by webhook and slack: drift, approval; the same news again after 12h"
+    assert alert_words(told) == "by webhook and slack: approval; the same news again after 12h"
