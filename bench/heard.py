@@ -112,7 +112,7 @@ async def opened(url: str, bodies: Sequence[bytes], per_second: float, seconds: 
 
 
 async def flooded(wrk: str, url: str, bodies: Path, per_second: float, seconds: float) -> Heard:
-    """The same by a compiled load generator, which takes a quarter of the processor; nothing of it is timed.
+    """The same by a compiled load generator; nothing of it is timed.
 
     Raises:
         RuntimeError: the generator failed.

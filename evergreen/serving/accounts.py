@@ -63,8 +63,8 @@ class Accounts:
     def begin(self, method: str, path: str, headers: Mapping[str, str], trace: str) -> Account:
         """The account of a request that came just now."""
         route = self._routes.get(path, "other")
-        logged = self._journal is not None and UNLOGGED_HEADER not in headers and route == "predict"
-        witness = self._journal.begin() if logged and self._journal is not None else None
+        noted = route == "predict" and UNLOGGED_HEADER not in headers
+        witness = self._journal.begin() if noted and self._journal is not None else None
         known = method if method in OWN_METHODS else "other"
         return Account(known, route, witness, {"trace_id": trace, "status": LEFT})
 

@@ -1,8 +1,8 @@
 """Requests for predictions that are turned away by their bytes alone, while the server is full.
 
 Under ten times the load that it can answer, nine of ten requests are refused, and what refusing costs is taken from
-those that are answered. A usual request, whole in one piece, is refused here in a fifth of the time that HTTP's parser
-and the application take; whatever is unusual goes their way, and hears the same.
+those that are answered. A usual request, whole in one piece, is refused here without HTTP's parser and the application;
+whatever is unusual goes their way, and hears the same.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ def test_one_that_is_out_of_order_for_a_moment_is_asked_again() -> None:
         (500, "the fault is the service's own, the address was found"),
         (404, "it knows no such address, .*make a new one"),
         (410, "it knows no such address, .*make a new one"),
+        (401, "it does not let this sender in: make a new address"),
+        (403, "it does not let this sender in: make a new address"),
         (400, "it does not take JSON of this form"),
         (302, "no redirect is followed: give the address itself"),
     ],
