@@ -103,7 +103,7 @@ def test_the_steps_are_those_that_the_pipeline_names() -> None:
         ("parametres: {}", "parametres", "unknown key; did you mean 'parameters'?", "parameters"),
         ("stack: local", "stack", "unknown key", "steps"),
         ("enable_cach: true", "enable_cach", "unknown key; did you mean 'enable_cache'?", "enable_cache"),
-        ("enable_cache: mabe", "enable_cache", "should be a valid boolean, got 'mabe'", None),
+        ("enable_cache: mabe", "enable_cache", "should be true or false, got 'mabe'", None),
         ("steps: {fetsh: {}}", "steps.fetsh", "unknown step; did you mean 'fetch'?", "split"),
         ("steps: {fetch: {enable_cach: 1}}", "steps.fetch.enable_cach", "did you mean 'enable_cache'?", "enable_cache"),
         ("steps: {fetch: {parameters: {sorce: 1}}}", "steps.fetch.parameters.sorce", "did you mean 'source'?", "fail"),
