@@ -57,6 +57,7 @@ class Run:
     out_dir: Path
     checkpoint_dir: Path
     seed: int
+    moved: bool = False
 
     def checkpoint_saved(self) -> None:
         """Leaves it where it is."""

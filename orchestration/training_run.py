@@ -53,6 +53,7 @@ def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int, co
             out_dir=scratch_directory("model"),
             checkpoint_dir=checkpoints.path,
             seed=seed,
+            moved=start.moved,
             progress=lambda *numbers: note(_show_progress(*numbers)),
             keep=checkpoints.keep,
             draw_curves=partial(curves_page, metrics=task.metrics),

@@ -56,7 +56,7 @@ def identify(
         codes = recipe.codes if not scheduled or refresh.on_code else night.repeats.identified.codes
         identified = night.repeats.repeated(codes["evaluate"])
     else:
-        identified = _identified(record, rows, recipe)
+        identified = _identified(record, rows, recipe, moved=night.moved)
         if not is_recipe_of_champion(identified.recipe, record):
             check_start(identified.start, rows.part, task, split)
             trainable(task).check()  # the champion was trained from this encoder by this code
@@ -64,11 +64,13 @@ def identify(
     return identified.identity, *identified[1:]  # written so, as ZenML reads in the code that there are several
 
 
-def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identified:
+def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe, *, moved: bool) -> Identified:
     """What a run that trains begins with."""
     champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained
     goes_on = recipe.task.warm_start if rows.goes_on is None else rows.goes_on
-    start = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion and goes_on else None))
+    moved = moved and bool(rows.goes_on)  # no other model stays near the champion
+    going_on = Incumbent(version=champion.version if champion and goes_on else None)
+    start = Start(pretrained=pretrained, champion=going_on, moved=moved)
     fingerprint = recipe.fingerprint(rows.identity, start, rows.part)
     incumbent = incumbent_for(fingerprint, record)
     model = Incumbent(version=incumbent.version, artifact=incumbent.artifact)  # no training depends on what serves it
@@ -76,7 +78,7 @@ def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identi
         identity=rows.identity,
         part=rows.part,
         incumbent=incumbent,
-        start=Start(pretrained=pretrained, champion=model if goes_on else Incumbent()),
+        start=Start(pretrained=pretrained, champion=model if goes_on else Incumbent(), moved=moved),
         recipe=fingerprint,
         **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

@@ -109,6 +109,7 @@ class RecordingRun:
     out_dir: Path
     checkpoint_dir: Path
     seed: int = 1
+    moved: bool = False
     points: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     curves: Curves | None = None
     answers: PictureAnswers | None = None

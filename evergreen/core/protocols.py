@@ -188,6 +188,10 @@ class TrainingRun(Protocol):
     def seed(self) -> int:
         """Seed of everything random."""
 
+    @property
+    def moved(self) -> bool:
+        """Whether requests say that the world is no longer as the champion learned it."""
+
     def checkpoint_saved(self) -> None:
         """Makes durable what `checkpoint_dir` holds now; called after each whole checkpoint."""
 

@@ -30,11 +30,12 @@ class Incumbent(Frozen):
 
 class Start(Frozen):
     """What a training starts from: the fingerprint of the pretrained weights, and the champion's model, by which a warm
-    start begins.
+    start begins. `moved`: requests say that the world is no longer as the champion learned it.
     """
 
     pretrained: str
     champion: Incumbent = Incumbent()
+    moved: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 class Curves(Frozen):

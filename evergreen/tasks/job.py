@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.protocols import TrainingRun
 
 if TYPE_CHECKING:
     import torch
@@ -62,11 +63,12 @@ def sampled_rows(splits: Splits, most: int | None, seed: int) -> npt.NDArray[np.
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def share_of_champion(share: float, splits: Splits, start: TrainedModel | None) -> float:
+def share_of_champion(share: float, splits: Splits, run: TrainingRun, start: TrainedModel | None) -> float:
     """How much of the champion's weights a model of these rows keeps: `share` where they are those of an incremental
-    run, which trains on from it, else nothing.
+    run, which trains on from it, else nothing; nothing either after the world moved, as half of the champion would be
+    half of what is wrong now.
     """
-    return share if start is not None and splits.manifest.replayed else 0.0
+    return share if start is not None and splits.manifest.replayed and not run.moved else 0.0
 
 
 def check_warm_start(

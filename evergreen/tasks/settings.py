@@ -37,7 +37,8 @@ class TrainingSettings(TaskSettings):
 
     An incremental run sees few rows, and what it learns of them costs something of the old. So its model is the mean of
     the champion's weights, by `champion_share`, and of those that were trained on from them ("WiSE-FT", Wortsman et al.
-    2022, arXiv:2109.01903), unless these alone have the lower validation loss. 0 takes these.
+    2022, arXiv:2109.01903), unless these alone have the lower validation loss, or the run trains because the world
+    moved. 0 takes these.
     """
 
     epochs: int = Field(1, ge=1)

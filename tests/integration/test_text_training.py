@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -414,3 +415,20 @@ def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
 
     assert max(moved.pop(name) for name in sorted(moved) if name.startswith("pooler.")) > 1e-3
     assert 0 < max(moved.values()) < 1e-4
+
+
+def test_a_model_trained_because_the_world_moved_keeps_nothing_of_the_champions_weights(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    """Few validation rows do not tell how wrong half of the champion would be."""
+    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    alone, moved = (
+        trainable(task_with(encoder, champion_share=share)).train(
+            night, replace(RecordingRun.below(tmp_path / str(share)), moved=share > 0), trained[0]
+        )
+        for share in (0.0, 0.25)
+    )
+    last, kept = load_weights(alone.path), load_weights(moved.path)
+
+    assert all(np.array_equal(last[name], kept[name]) for name in last)
+    assert "champion_share" not in json.loads((moved.path / "history.json").read_text())

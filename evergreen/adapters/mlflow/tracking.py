@@ -56,6 +56,7 @@ class MlflowTrainingRun:
     draw_answers: Callable[[PictureAnswers], str]
     spool: Spool | None = None
     wake: Callable[[], None] = lambda: None
+    moved: bool = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Records one point of the learning curves."""

@@ -83,7 +83,7 @@ class ImageTraining:
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """The model with the lowest validation loss, in `run.out_dir`; from `start`, the encoder, or random weights.
-        Of an incremental run it keeps `champion_share` of `start`.
+        Of an incremental run it keeps `champion_share` of `start`, unless the world moved.
 
         Raises:
             InputError: the encoder cannot be had, rows do not fit the task, or `start` is of other labels or network.
@@ -102,7 +102,7 @@ class ImageTraining:
             transformers.set_seed(run.seed)
             network, fresh = self._load_network(start, configuration)
             job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
-            kept = share_of_champion(task.champion_share, splits, start)
+            kept = share_of_champion(task.champion_share, splits, run, start)
             curves = fit(replace(job, fresh=fresh, champion_share=kept), task, run)
             with beside_the_point("pictures of the validation rows"):
                 answer = partial(masks_of, network.eval(), ARCHITECTURES[task.architecture], task.image_size)

@@ -63,7 +63,7 @@ class TextTraining:
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """The model with the lowest validation loss, in `run.out_dir`; trained from `start`, or else from the encoder.
-        Of an incremental run it keeps `champion_share` of `start`.
+        Of an incremental run it keeps `champion_share` of `start`, unless the world moved.
 
         Raises:
             InputError: the encoder cannot be had, rows do not fit the task, or `start` is of other labels or encoder.
@@ -84,7 +84,7 @@ class TextTraining:
             model = self._load_model(start, configuration, tokens)
             job = _job(task, model, tokens, (train, validation), run.seed)
             head = (name for name, _ in model.named_parameters() if is_head_weight(model, name))
-            kept = share_of_champion(task.champion_share, splits, start)
+            kept = share_of_champion(task.champion_share, splits, run, start)
             fresh = frozenset[str]() if start else frozenset(head)
             curves = fit(replace(job, fresh=fresh, champion_share=kept), task, run)
             _save(model, tokens, run.out_dir)
