@@ -37,6 +37,11 @@ def disagreement(shares: Shares) -> Metric:
     return _interval(float(shares.sum()), len(shares))
 
 
+def at_best(shares: Shares, rows: int) -> float:
+    """The upper end of the interval of so many rows, of which these are the first and all others are answered alike."""
+    return _interval(float(shares.sum()), max(rows, len(shares))).high
+
+
 def rows_to_decide(mean: float, most: float) -> int | None:
     """About how many rows would show a disagreement of `mean` to be at most `most`; None: a million would not."""
     rows = 1

@@ -14,7 +14,7 @@ import numpy as np
 from evergreen.core.admission import Admission
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.metric import Metric
-from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
+from evergreen.evaluation.agreement import Shares, at_best, disagreement, rows_to_decide
 from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.resampling import interval
@@ -33,13 +33,16 @@ class Verdict(NamedTuple):
 
 
 class EngineComparison(Generic[B, A]):
-    """Compares engines with float32, on no more rows than it takes to decide; small answers of float32 are kept for the
-    next engine.
+    """Compares engines with float32, on no more rows than it takes to decide, and on none once all that there are could
+    not show that an engine may serve; small answers of float32 are kept for the next engine.
     """
 
     def __init__(self, evaluator: Evaluator[B, A], full: Loaded[B, A], admission: Admission) -> None:
         self._evaluator, self._full, self._admission = evaluator, full, admission
         self._known: defaultdict[int, list[A]] = defaultdict(list)
+        there_are = evaluator.splits.manifest.rows
+        held_out = there_are.get(SplitName.TEST, 0) + there_are.get(SplitName.VALIDATION, 0)
+        self._rows = held_out + min(there_are.get(SplitName.TRAIN, 0), admission.max_train_rows)
 
     def judge(self, other: Loaded[B, A]) -> Verdict:
         """The verdict on the test rows; where they leave it open on validation rows, too, then on training rows."""
@@ -47,12 +50,14 @@ class EngineComparison(Generic[B, A]):
         shares, loss = self._on_test(other)
         measured, further = disagreement(shares), self._further(other)
         while measured.low <= most < measured.high and loss.high > self._admission.max_loss:
+            if at_best(shares, self._rows) > most:
+                break
             more = next(further, None)
             if more is None:
                 break
             shares = np.concatenate([shares, more])
             measured = disagreement(shares)
-        return _verdict(measured, loss, len(shares), self._admission)
+        return _verdict(measured, loss, len(shares), self._rows, self._admission)
 
     def _further(self, other: Loaded[B, A]) -> Iterator[Shares]:
         """What of each row is answered otherwise, of the validation rows and of growing parts of the training rows."""
@@ -92,17 +97,17 @@ class EngineComparison(Generic[B, A]):
             yield batch, full, other.answer(batch)
 
 
-def _verdict(measured: Metric, loss: Metric, rows: int, admission: Admission) -> Verdict:
+def _verdict(measured: Metric, loss: Metric, rows: int, there_are: int, admission: Admission) -> Verdict:
     most = admission.max_disagreement
     if measured.high <= most:
         return Verdict(True, f"certainly disagrees on at most {most:.1%} of the rows", rows, measured, loss)
     if loss.high <= admission.max_loss:
         return Verdict(True, f"certainly loses at most {admission.max_loss:.3f}", rows, measured, loss)
     reason = f"may disagree on {measured.high:.1%} of the rows, allowed are {most:.1%}"
-    if measured.value <= most:
-        needed = rows_to_decide(measured.value, most)
-        few = f"about {needed:,} rows would decide" if needed else "no number of rows would decide"
-        reason += f"; {rows:,} rows are too few, {few}"
+    if measured.low <= most:
+        needed = rows_to_decide(measured.value, most) if measured.value <= most else None
+        few = f"about {needed:,} rows would decide" if needed else "no number of rows like these would decide"
+        reason += f"; {there_are:,} rows may be compared, which are too few: {few}"
     return Verdict(False, reason, rows, measured, loss)
 
 

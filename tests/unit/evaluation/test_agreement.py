@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
+from evergreen.evaluation.agreement import Shares, at_best, disagreement, rows_to_decide
 
 LOOKS = range(20, 601, 20)
 
@@ -49,3 +49,10 @@ def test_no_disagreement_needs_some_hundred_rows_and_one_at_the_limit_none_that_
 def test_a_row_or_two_decide_nothing() -> None:
     assert disagreement(np.zeros(2)).high > 0.5
     assert disagreement(np.ones(1)).low < 0.1
+
+
+@pytest.mark.parametrize("seen", [1, 80, 399, 400])
+def test_no_rows_to_come_show_less_than_the_best_of_them_would(seen: int) -> None:
+    shares = (np.random.default_rng(0).random(400) < 0.01).astype(np.float64)
+    assert at_best(shares[:seen], len(shares)) <= disagreement(shares).high
+    assert at_best(shares[:seen], 0) == disagreement(shares[:seen]).high

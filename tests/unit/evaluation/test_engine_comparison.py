@@ -121,11 +121,21 @@ def test_validation_and_training_rows_are_compared_until_they_decide(
 
 
 def test_no_more_than_the_training_rows_that_may_be_and_each_once() -> None:
-    verdict, read = compared(every(100), max_train_rows=800)
-    assert not verdict.admitted
+    verdict, read = compared(never, max_train_rows=800, max_disagreement=0.0045)
+    assert verdict.admitted
     assert read == [("validation", 200), ("train", 100), ("train", 100), ("train", 200), ("train", 400)]
-    assert "allowed are 1.0%" in verdict.reason
-    assert compared(every(100), max_train_rows=0)[1] == [("validation", 200)]
+    assert compared(never, max_train_rows=0, max_disagreement=0.011)[1] == [("validation", 200)]
+
+
+def test_no_row_is_compared_where_all_that_there_are_could_not_show_that_it_may_serve() -> None:
+    verdict, read = compared(every(200), max_train_rows=100)
+    assert (verdict.admitted, verdict.compared, read) == (False, 200, [])
+    assert "allowed are 1.0%; 500 rows may be compared, which are too few: about " in verdict.reason
+    verdict, read = compared(every(100), max_train_rows=800)
+    assert (verdict.admitted, read) == (False, [("validation", 200)])
+    assert verdict.reason.endswith(
+        "1,200 rows may be compared, which are too few: no number of rows like these would decide"
+    )
 
 
 @pytest.mark.parametrize("small", [True, False])
