@@ -13,7 +13,7 @@ from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedM
 from evergreen.core.metric import MetricSpec
 from evergreen.core.predictors import PlainPredictor
 from evergreen.core.slices import ColumnSlices
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
 from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
 from evergreen.evaluation.scores import Floats
@@ -85,12 +85,11 @@ class PriceEvaluator(Evaluator[Prices, Floats]):
                 [f"house-{row}" for row in at], self.areas[at.start : at.stop], self.truth[at.start : at.stop], towns
             )
 
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[Prices, Floats]:
+    def load(self, model: TrainedModel) -> Loaded[Prices, Floats]:
         predictor = PricePredictor(float(str(model.manifest.task["rate"])))
 
         def answer(batch: Prices) -> Floats:
-            with stopwatch.answering(len(batch.ids)):
-                return predictor.predict(batch.areas.tolist())
+            return predictor.predict(batch.areas.tolist())
 
         return Loaded(predictor, answer)
 

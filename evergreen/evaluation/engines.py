@@ -20,7 +20,7 @@ from evergreen.core.artifacts import SplitName, TrainedModel
 from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine, ServedEngines
 from evergreen.core.errors import InputError
 from evergreen.evaluation.engine_comparison import EngineComparison
-from evergreen.evaluation.evaluator import WARM_UP, A, B, Evaluator, Loaded, Stopwatch, every
+from evergreen.evaluation.evaluator import WARM_UP, A, B, Evaluator, Loaded, every
 
 ASKED = 24
 """Instances that each engine answers, one after the other, in turn with the others."""
@@ -67,15 +67,14 @@ class _Asked(Generic[B, A]):
         )
 
 
-def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwatch: Stopwatch) -> Chosen[B, A]:
-    """The fastest engine that is admitted, torch among them, or the one of a choice that was made; the stopwatch times
-    what its `loaded` answers later.
+def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial) -> Chosen[B, A]:
+    """The fastest engine that is admitted, torch among them, or the one of a choice that was made.
 
     Raises:
         InputError: the engine that was chosen cannot be run here.
     """
     before = _resident()
-    torch = evaluator.load(model, stopwatch)
+    torch = evaluator.load(model)
     manifest = trial.engines.manifest
     if trial.made is not None:
         return Chosen(by_chosen(torch, ServedEngines(trial.engines, trial.made)), trial.made)

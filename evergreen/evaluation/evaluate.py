@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,10 +40,9 @@ def evaluate(
     _require_rows(evaluator.splits)
     measure, constant = evaluator.measure, evaluator.constant()
     references = evaluator.references()
-    stopwatch = Stopwatch()
-    chosen = None if trial is None else choose(model, evaluator, trial, stopwatch)
-    loaded = chosen.loaded if chosen else evaluator.load(model, stopwatch)
-    answered = _answered(model, loaded, stopwatch, evaluator, references)
+    chosen = None if trial is None else choose(model, evaluator, trial)
+    loaded = chosen.loaded if chosen else evaluator.load(model)
+    answered = _answered(model, loaded, evaluator, references)
     counts = answered.counts
     other = champion if champion is not None and champion.version != model.version else None
     baselines = [measure.constant(counts, constant.answer), *answered.references]
@@ -95,7 +94,6 @@ class _Answered(NamedTuple):
 def _answered(
     model: TrainedModel,
     loaded: Loaded[B, A],
-    stopwatch: Stopwatch,
     evaluator: Evaluator[B, A],
     references: Sequence[Reference[B]],
 ) -> _Answered:
@@ -103,10 +101,11 @@ def _answered(
     step = max(1, evaluator.splits.manifest.rows[SplitName.TEST] // evaluator.latency_samples)
     parts: list[list[Counts]] = [[] for _ in range(1 + len(references))]
     facts: defaultdict[str, list[Numbers]] = defaultdict(list)
-    timed, seen = [], 0
+    stopwatch, timed, seen = Stopwatch(), list[Mapping[str, Any]](), 0
     parted = parted_by(evaluator.splits.manifest)
     for batch in evaluator.rows(tuple(dict.fromkeys((*evaluator.slices.columns, *parted)))):
-        answer = loaded.answer(batch)
+        with stopwatch.answering(len(batch.ids)):
+            answer = loaded.answer(batch)
         counts = finite(evaluator.counts(batch, answer), model, batch.ids)
         for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
             part.append(counted)

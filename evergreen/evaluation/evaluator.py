@@ -1,6 +1,6 @@
 """What a task gives the evaluation: its test rows, loaded models and counts of what they answer.
 
-Beside it what each task needs for that: a stopwatch of its models, and a keeper of its worst rows.
+Beside it a stopwatch of their answers, and a keeper of the worst rows.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Evaluator(ABC, Generic[B, A]):
         """
 
     @abstractmethod
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[B, A]:
-        """The model, whose answers the stopwatch times. Raises InputError when it does not fit the task."""
+    def load(self, model: TrainedModel) -> Loaded[B, A]:
+        """The model. Raises InputError when it does not fit the task."""
 
     def inputs(self, split: str, chosen: Numbers | None) -> Iterator[B]:
         """A split as `rows` gives it, without columns; of it the rows that are `chosen`, by ascending numbers."""

@@ -16,7 +16,7 @@ from evergreen.core.engines import TORCH
 from evergreen.core.errors import EvergreenError
 from evergreen.core.quoting import without_rows
 from evergreen.evaluation.engines import by_chosen
-from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, Stopwatch, finite
+from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, finite
 from evergreen.evaluation.measure import Counts
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def rescored(champion: TrainedModel, evaluator: Evaluator[B, A], trial: Trial | 
         InputError: the champion does not fit the task.
         EvergreenError: an answer of torch's is not finite.
     """
-    torch, stands_in = evaluator.load(champion, Stopwatch()), None
+    torch, stands_in = evaluator.load(champion), None
     try:
         served = trial.champion() if trial else None
         if served is not None and served.choice.serves != TORCH:

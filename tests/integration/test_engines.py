@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from evergreen.core.sections import EngineTable
 from evergreen.engines.export import ExportRefusedError
 from evergreen.engines.session import Graph
 from evergreen.evaluation import engines as evaluated_engines
+from evergreen.evaluation.evaluator import Stopwatch
 from evergreen.runtime.instructions import instruction_set
 from evergreen.serving.loading import Loading
 from evergreen.tasks.engines import make_engines
@@ -271,11 +273,14 @@ def test_the_report_is_that_of_the_engine_that_serves(
     model: TrainedModel, engines: Engines, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluated_engines, "_fastest", lambda _asked, _judged: "int8-u8u8")
+    timed: list[int] = []
+    monkeypatch.setattr(Stopwatch, "answering", lambda _, rows: timed.append(rows) or nullcontext())  # type: ignore[func-returns-value]
     report = evaluated(TASK, model, None, splits, Trial(engines, Admission(), "avx2"))
     graph = by(TextServing(TASK).load(model.path), engines, "int8-u8u8")
     answers = graph.encode(graph.predict(graph.decode([{"text": text} for text, _ in headlines(36, 2)])))
     right = [answer["label"] == label for answer, (_, label) in zip(answers, headlines(36, 2), strict=True)]
     assert report.metrics["accuracy"].value == pytest.approx(np.mean(right))
+    assert sum(timed) == 36, "rows a second are those of the engine that serves, not of those it was compared with"
 
 
 @pytest.mark.parametrize("name", ["torch", FP32, "int8-u8u8"])

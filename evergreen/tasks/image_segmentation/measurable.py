@@ -24,7 +24,7 @@ from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.agreement import Shares
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Worst
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of
@@ -117,16 +117,14 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
                 yield ImageBatch(ids, encoded, pictures, masks, some)
                 start += len(decoded_pairs)
 
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[ImageBatch, Masks]:
+    def load(self, model: TrainedModel) -> Loaded[ImageBatch, Masks]:
         """The model, aligned by label name."""
         own = own_labelled_task(model, self._task, rules=self._task.rules)
         numbers = numbers_by_name(own.labels, self._task.labels)
 
         def loaded(predictor: ImagePredictor) -> Loaded[ImageBatch, Masks]:
             def answer(batch: ImageBatch) -> Masks:
-                with stopwatch.answering(len(batch.ids)):
-                    masks = predictor.predict(batch.pictures)
-                return [numbers[mask] for mask in masks]
+                return [numbers[mask] for mask in predictor.predict(batch.pictures)]
 
             def by(engines: Engines, variant: EngineVariant) -> Loaded[ImageBatch, Masks]:
                 return loaded(predictor.by(engines, variant))

@@ -27,7 +27,7 @@ from evergreen.evaluation.agreement import Shares
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Worst
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.tasks.text_classification import tfidf
@@ -85,15 +85,14 @@ class TextModel:
     version: str
     labels: tuple[str, ...]
     numbers: Numbers
-    stopwatch: Stopwatch
     predictor: Predictor
 
     @classmethod
-    def load(cls, model: TrainedModel, task: TextClassification, stopwatch: Stopwatch) -> TextModel:
+    def load(cls, model: TrainedModel, task: TextClassification) -> TextModel:
         """The model of a trained-model directory. Raises InputError when it does not fit the task."""
         own = own_labelled_task(model, task, rules=task.rules)  # rows honour the present rules, not those of the time
         numbers = numbers_by_name(own.labels, task.labels)
-        return cls(model.version, own.labels, numbers, stopwatch, servable(own).load(model.path))
+        return cls(model.version, own.labels, numbers, servable(own).load(model.path))
 
     def loaded(self) -> Loaded[TextBatch, TextAnswers]:
         """What the evaluation knows of it."""
@@ -111,12 +110,11 @@ class TextModel:
             InputError: a text cannot be used; the row is named.
             EvergreenError: the outputs are not finite probabilities, one row each.
         """
-        with self.stopwatch.answering(len(batch.texts)):
-            try:
-                inputs = self.predictor.decode([{"text": text} for text in batch.texts])
-            except InstanceError as error:
-                raise InputError(f"test row {batch.ids[error.index]} cannot be scored: {error}") from error
-            probabilities = np.asarray(self.predictor.predict(inputs), dtype=np.float64)  # (rows, own classes)
+        try:
+            inputs = self.predictor.decode([{"text": text} for text in batch.texts])
+        except InstanceError as error:
+            raise InputError(f"test row {batch.ids[error.index]} cannot be scored: {error}") from error
+        probabilities = np.asarray(self.predictor.predict(inputs), dtype=np.float64)  # (rows, own classes)
         expected = (len(batch.texts), len(self.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             got = "values that are not finite" if probabilities.shape == expected else f"shape {probabilities.shape}"
@@ -153,9 +151,9 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
         for batch in split_batches(self.splits, split, ("id", "text", "label", *columns), BATCH_ROWS, chosen):
             yield _batch(batch.to_pydict(), numbers)
 
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[TextBatch, TextAnswers]:
+    def load(self, model: TrainedModel) -> Loaded[TextBatch, TextAnswers]:
         """The model, aligned by label name."""
-        return TextModel.load(model, self._task, stopwatch).loaded()
+        return TextModel.load(model, self._task).loaded()
 
     def inputs(self, split: str, chosen: Numbers | None) -> Iterator[TextBatch]:
         """Rows of a split, BATCH_ROWS at a time."""

@@ -12,7 +12,7 @@ from evergreen.core.report import EvaluationReport
 from evergreen.data.shards import split_batches
 from evergreen.evaluation.champion import own_task
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Stopwatch
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded
 from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
 from text_regression.servable import RegressionServing
@@ -55,13 +55,12 @@ class RegressionEvaluator(Evaluator[Batch, Floats]):
             values = record.to_pydict()
             yield Batch(values.pop("id"), values.pop("text"), np.array(values.pop("target")), values)
 
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[Batch, Floats]:
+    def load(self, model: TrainedModel) -> Loaded[Batch, Floats]:
         """The model, with its own settings."""
         predictor = RegressionServing(own_task(model, self._task)).load(model.path)
 
         def answer(batch: Batch) -> Floats:
-            with stopwatch.answering(len(batch.ids)):
-                return predictor.predict(batch.texts)
+            return predictor.predict(batch.texts)
 
         return Loaded(predictor, answer)
 

@@ -17,7 +17,7 @@ from evergreen.core.report import Comparison
 from evergreen.core.slices import ColumnSlices
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Stopwatch
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded
 from evergreen.evaluation.measure import Counts, Numbers
 
 ROWS, INT8 = 40, "int8-u8s8"
@@ -64,7 +64,7 @@ class ByFirstRows(Evaluator[Rows, Numbers]):
     def rows(self, columns: Sequence[str]) -> Iterator[Rows]:
         yield Rows([str(row) for row in range(ROWS)], {}, np.arange(ROWS) % 2)
 
-    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[Rows, Numbers]:
+    def load(self, model: TrainedModel) -> Loaded[Rows, Numbers]:
         predictor = cast("Predictor", Answers())
         by_graph = Loaded(predictor, self._graph)
         return Loaded(predictor, lambda rows: rows.truth, lambda _engines, _variant: by_graph)

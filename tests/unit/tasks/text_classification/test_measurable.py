@@ -63,7 +63,7 @@ def model(*labels: str) -> TrainedModel:
 
 
 def loaded(trained: TrainedModel, of: Task) -> TextModel:
-    return TextModel.load(trained, of, Stopwatch())
+    return TextModel.load(trained, of)
 
 
 def evaluator() -> TextEvaluator:
