@@ -48,6 +48,8 @@ PREDICTED_KEY = "predicted"
 """Metadata of the step `predict`: what was predicted, in words."""
 VERDICT_KEY = "verdict"
 """Metadata of the step `monitor`: its verdict, in words."""
+ALERTS_KEY = "alerts"
+"""Metadata of the steps that alert: what became of each alert, in words."""
 REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
@@ -61,8 +63,7 @@ class RunSummary(Frozen):
     `outcome` is what became of the endpoint, as `Deployment` has it; null when the run did not come so far.
     `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
     the platform's; `predicted` is what a batch prediction did, `verdict` what monitoring said; each null where there is
-    none. `machines` are those that
-    were not to be had, each in a sentence.
+    none. `alerts` are what became of each alert, `machines` those that were not to be had, each in a sentence.
     """
 
     name: str
@@ -71,6 +72,7 @@ class RunSummary(Frozen):
     reason: str | None = None
     predicted: str | None = None
     verdict: str | None = None
+    alerts: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     outcome: str | None
     stack: str | None
@@ -82,7 +84,7 @@ class RunOutcome(Frozen):
     """What a finished run decided and did; `report_page` is where its evaluation page is kept.
 
     `run` is its name, `run_url` leads to the dashboard when a server is known, `intake` tells what was read of what the
-    source holds, and which rows of it are in no split.
+    source holds, and which rows of it are in no split, `alerts` what became of each alert.
     """
 
     run: str
@@ -93,6 +95,7 @@ class RunOutcome(Frozen):
     deployment: Deployment
     publication: Publication | None = None
     intake: str | None = None
+    alerts: tuple[str, ...] = ()
 
 
 def run_name(options: Mapping[str, Any], given: str | None, pipeline: str = PIPELINE) -> str:
@@ -200,6 +203,7 @@ def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
         reason=reason,
         predicted=_noted(steps, "predict", PREDICTED_KEY),
         verdict=_noted(steps, "monitor", VERDICT_KEY),
+        alerts=_alerts(steps),
         machines=_machines_refused(run, steps),
         outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
@@ -269,6 +273,16 @@ def _noted(steps: Mapping[str, StepRunResponse], name: str, key: str) -> str | N
     return str(noted) if noted else None
 
 
+def alerts_of(run: PipelineRunResponse) -> tuple[str, ...]:
+    """What became of each alert of a run, in words; none where there was nothing to tell."""
+    return _alerts(steps_of(run))
+
+
+def _alerts(steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
+    noted = (step.run_metadata.get(ALERTS_KEY) for step in steps.values())
+    return tuple(str(words) for one in noted if isinstance(one, list | tuple) for words in one)
+
+
 def outcome_of(run_id: UUID) -> RunOutcome:
     """The outcome of a finished run."""
     run = Client().get_pipeline_run(run_id)
@@ -281,14 +295,15 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         deployment=_output(run, "deploy", "deployment", Deployment),
         publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
         intake=_intake(run),
+        alerts=alerts_of(run),
     )
 
 
-def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None]:
-    """What a finished run of a delivery did."""
+def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None, tuple[str, ...]]:
+    """What a finished run of a delivery did, and what became of its alerts."""
     run = Client().get_pipeline_run(run_id)
     published = _output(run, "publish", "publication", Publication) if "publish" in run.steps else None
-    return _output(run, "deploy", "deployment", Deployment), published
+    return _output(run, "deploy", "deployment", Deployment), published, alerts_of(run)
 
 
 def batch_report_of(run_id: UUID) -> BatchReport:
@@ -297,9 +312,10 @@ def batch_report_of(run_id: UUID) -> BatchReport:
 
 
 def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
-    """What a finished run of monitoring said, and where its page is kept."""
+    """What a finished run of monitoring said, with what became of its alerts, and where its page is kept."""
     run = Client().get_pipeline_run(run_id)
-    return _output(run, "monitor", "verdict", Verdict), page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    verdict = _output(run, "monitor", "verdict", Verdict).model_copy(update={"alerts": alerts_of(run)})
+    return verdict, page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
 
 
 def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:

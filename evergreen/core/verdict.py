@@ -93,7 +93,8 @@ class Verdict(Frozen):
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
     damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page; so is
-    `windows`: whether this window and those before it that count drifted, newest first.
+    `windows`: whether this window and those before it that count drifted, newest first. `alerts` are what became of
+    each alert: known once the run has ended, and empty in what it keeps.
     """
 
     model: str
@@ -112,6 +113,7 @@ class Verdict(Frozen):
     distributions: tuple[Distribution, ...] = ()
     examples: tuple[Example, ...] = ()
     windows: tuple[bool, ...] = ()
+    alerts: tuple[str, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
 
     @property

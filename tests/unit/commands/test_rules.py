@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commands.rules import alert_words, rollout_lines, training_lines
+from commands.rules import OF_MONITORING, OF_TRAINING, alert_words, rollout_lines, training_lines
 from evergreen.core.alerts import Alerts
 from evergreen.core.ramp import Ramp
 from evergreen.core.refresh import Refresh
@@ -74,6 +74,9 @@ def test_the_plan_says_how_a_version_gets_its_traffic(given: dict[str, Any], log
 
 
 def test_the_plan_says_who_is_told() -> None:
-    assert alert_words(Alerts()) == "nobody is told of anything: parameters.alerts names no channel"
+    assert alert_words(Alerts(), OF_TRAINING) == "nobody is told of anything: parameters.alerts names no channel"
     told = Alerts(webhook_env="NEWS", slack=True, kinds=("drift", "approval"), cool_down="12h")
-    assert alert_words(told) == "by webhook and slack: approval; the same news again after 12h"
+    assert alert_words(told, OF_TRAINING) == "by webhook and slack: approval; the same news again after 12h"
+    assert alert_words(told, OF_MONITORING) == "by webhook and slack: drift; the same news again after 12h"
+    alone = alert_words(Alerts(slack=True, kinds=("drift",)), OF_TRAINING)
+    assert alone.startswith("by slack: nothing, as kinds leaves out rollback, approval;")
