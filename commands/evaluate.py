@@ -15,7 +15,9 @@ from commands.alone import run_alone
 from commands.project import Configured, Project, open_project
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.core.metric import Metric
+from evergreen.core.spelled import spelled
 
 if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
@@ -75,6 +77,9 @@ def main(args: argparse.Namespace) -> int:
 
     champion_of(given.model_name, "evaluate")  # better told before a run begins
     source = _source(args.source, given) if args.source else None
+    if source is not None and not given.is_on_vertex:
+        with spelled({"source.path": "--source"}):
+            source_of(source).identity(given.backfill.window if given.backfill else None)
     project = EvaluationProject(evaluation_of(given.configuration, source), given.model_name, given.host)
     from orchestration.runs import scored_report_of
 

@@ -77,7 +77,12 @@ def verdict_lines(verdict: Verdict, page: str) -> Lines:
         below = ", certainly below its floor" if name in verdict.below else ""
         yield name, f"{_interval(metric)}{below}"
     if labels := verdict.labels:
-        left_out = {"repeated": labels.duplicate, "contradicting": labels.contradicting, "unknown": labels.unknown}
+        left_out = {
+            "repeated": labels.duplicate,
+            "contradicting": labels.contradicting,
+            "newer than the window: counted the next time": labels.newer,
+            "of no request in the log": labels.unknown,
+        }
         told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
         yield "labels", f"{labels.used:,}, {labels.late:,} of earlier requests{told}"
     yield from (("", note) for note in verdict.notes)

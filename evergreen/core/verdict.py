@@ -49,7 +49,8 @@ class Moved(Frozen):
 
 class Labels(Frozen):
     """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
-    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) too.
+    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) and
+    `newer` ones (of requests after the window, counted the next time) too.
     """
 
     used: int
@@ -57,6 +58,7 @@ class Labels(Frozen):
     duplicate: int = 0
     unknown: int = 0
     contradicting: int = 0
+    newer: int = 0
 
 
 class Distribution(Frozen):

@@ -222,6 +222,7 @@ def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixtu
         ({"labels": {"kind": "files", "path": "/nowhere.csv"}}, "columns.trace_id"),
         ({"labels": {"kind": "shapes"}}, "a source of kind shapes has no labels of requests"),
         ({"model_name": "never-trained"}, "no champion to watch"),
+        ({"labels": {"kind": "files", "path": "/nowhere.csv", "columns": {"trace_id": "t"}}}, "set labels.path"),
     ],
 )
 def test_a_wrong_configuration_is_told_before_any_step(
@@ -231,6 +232,22 @@ def test_a_wrong_configuration_is_told_before_any_step(
 
     assert main(["monitor", "--config", str(watched.configuration(**changes))]) in (1, 2)
     assert told in capsys.readouterr().err
+
+
+def test_a_label_that_is_wrong_leaves_no_failed_run_behind(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands.parser import main
+    from orchestration.runs import MONITORING, last_runs
+
+    before = [run.name for run in last_runs(MODEL, of=MONITORING)]
+    labels = watched.home / "late.csv"
+    labels.write_text("trace_id,label,at\nabc,goal,2026-05-05T07:00:00Z\nabd,goal,yesterday\n", encoding="utf-8")
+    columns = {"trace_id": "trace_id", "label": "label", "arrived": "at"}
+    config = watched.configuration(labels={"kind": "files", "path": str(labels), "columns": columns})
+    assert main(["monitor", "--config", str(config)]) == 2
+    assert "row 2 of the labels: arrived is 'yesterday', which is not a time" in capsys.readouterr().err
+    assert [run.name for run in last_runs(MODEL, of=MONITORING)] == before
 
 
 def test_what_is_noted_of_a_request_is_read_as_a_reference_is(watched: Watched) -> None:
