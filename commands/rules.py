@@ -16,6 +16,7 @@ from evergreen.core.alerts import Alerts, Told
 from evergreen.core.judge.settings import Judge
 from evergreen.core.ramp import Ramp
 from evergreen.core.refresh import Refresh
+from evergreen.requestlog.settings import NotesRequests
 
 if TYPE_CHECKING:
     from commands.project import Project
@@ -28,7 +29,7 @@ OF_MONITORING: tuple[Told, ...] = ("drift", "quality", "idle")
 def rule_lines(project: Project) -> list[str]:
     """The lines of the plan."""
     given = project.configuration.parameters
-    logs = getattr(project.host, "log", None) is not None
+    logs = isinstance(project.host, NotesRequests) and project.host.log is not None
     return [
         *training_lines(project.refresh),
         *(

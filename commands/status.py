@@ -141,7 +141,7 @@ def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
         lines.append(("training", f"{training.run} of {training.began:%Y-%m-%d %H:%M}{reasons}: {training.outcome}"))
     lines += [(name, text) for name, text in (("decision", chain.decision), ("rollout", chain.rollout)) if text]
     if since := chain.recovery:
-        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}, is {_said(since)}"))
+        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}: {_said(since)}"))
     return lines
 
 

@@ -54,6 +54,8 @@ REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
 """In what a run's configuration carries beside its own: something like cron has started it."""
+CONFIGURATION_KEY = "configuration"
+"""In the same: the configuration's file, as a person here would type it."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -172,11 +174,15 @@ def model_tag(model: str) -> str:
     return f"model={model}"
 
 
-def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -> dict[str, Any]:
+def marked(
+    options: Mapping[str, Any], model: str, *, configuration: str | None = None, scheduled: bool = False
+) -> dict[str, Any]:
     """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code,
-    and whether it is `scheduled` by something that is no schedule of ZenML's.
+    the file of the `configuration`, and whether it is `scheduled` by something that is no schedule of ZenML's.
     """
     extra = dict(options.get("extra") or {})
+    if configuration:
+        extra[CONFIGURATION_KEY] = configuration
     if scheduled:
         extra[SCHEDULED_KEY] = True
     if commit := commit_of(ROOT):
@@ -256,6 +262,12 @@ def is_scheduled() -> bool:
     """Whether the step that asks runs in a firing of a schedule, or in a run that something like cron has started."""
     run = get_step_context().pipeline_run
     return run.schedule is not None or bool(run.config.extra.get(SCHEDULED_KEY))
+
+
+def configuration_of(run: PipelineRunResponse) -> str | None:
+    """The file of a run's configuration, as whoever started it would type it; None where nothing tells."""
+    named = run.config.extra.get(CONFIGURATION_KEY)
+    return str(named) if named else None
 
 
 def deployment_outcome(run: PipelineRunResponse) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
+from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
@@ -16,7 +17,7 @@ from evergreen.core.ramp import Ramp
 from orchestration.alerting import alert, note_alerts
 from orchestration.approval import register_only
 from orchestration.deployment import deploy_decision
-from orchestration.runs import OUTCOME_KEY
+from orchestration.runs import OUTCOME_KEY, configuration_of
 from orchestration.tracking import track_rollout
 
 
@@ -40,19 +41,23 @@ def deploy(
         deployment = register_only(model_name, host, decision, run.name, approval)
     track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
-    if news := _news(model_name, decision, deployment, approval, get_run_url(run)):
+    if news := _news(model_name, decision, deployment, approval, run):
         note_alerts([alert(model_name, alerts, news)])
     return deployment
 
 
 def _news(
-    model_name: str, decision: PromotionDecision, deployment: Deployment, approval: Approval | None, link: str | None
+    model_name: str,
+    decision: PromotionDecision,
+    deployment: Deployment,
+    approval: Approval | None,
+    run: PipelineRunResponse,
 ) -> Alert | None:
     """What of a deployment a person is told; None: nothing."""
     if deployment.outcome == "rolled_back":
-        return _rollback_news(model_name, decision, deployment, link)
+        return _rollback_news(model_name, decision, deployment, get_run_url(run))
     if waits_for_a_person(deployment, approval):
-        return _approval_news(model_name, decision.version, deployment, link)
+        return _approval_news(model_name, decision.version, deployment, run)
     return None
 
 
@@ -63,16 +68,17 @@ def waits_for_a_person(deployment: Deployment, approval: Approval | None) -> boo
     return deployment.outcome == "waiting" or (deployment.outcome == "registered" and approval is not None)
 
 
-def _approval_news(model_name: str, version: str, deployment: Deployment, link: str | None) -> Alert:
+def _approval_news(model_name: str, version: str, deployment: Deployment, run: PipelineRunResponse) -> Alert:
     """That the version waits, until when, and how to answer; the same news as long as it is the same version."""
-    answer = f'python run.py approve {version} --config FILE --why "…", or reject in place of approve'
+    arguments = f'{version} --config {configuration_of(run) or "…"} --name {model_name} --why "…"'
+    answers = (f"python run.py {command} {arguments}" for command in ("approve", "reject"))
     return Alert(
         model=model_name,
         kind="approval",
         key=version,
         title=f"version {version} waits for a person",
-        text=f"{deployment.message}\n{answer}",
-        link=link,
+        text="\n".join([deployment.message, *answers]),
+        link=get_run_url(run),
     )
 
 

@@ -32,7 +32,7 @@ NO_ADDRESS = ChannelFailure(
 UNREACHABLE = "check the address's host and port, and whether this machine's network, proxy or firewall lets it through"
 
 
-def post(url: str, content: Mapping[str, str | None]) -> None:
+def post(url: str, content: Mapping[str, str]) -> None:
     """Returns once the address has taken the content. No redirect is followed: it would lead the message elsewhere.
 
     Raises:
@@ -57,7 +57,7 @@ def post(url: str, content: Mapping[str, str | None]) -> None:
         raise ChannelError(failure) from None
 
 
-def _attempt(url: str, content: Mapping[str, str | None]) -> None:
+def _attempt(url: str, content: Mapping[str, str]) -> None:
     import requests
 
     answer = requests.post(url, json=content, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)

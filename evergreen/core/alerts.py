@@ -123,13 +123,16 @@ class Alert(Frozen):
         whole = without_password("\n".join(filter(None, lines)))
         return whole if len(whole) <= MOST_CHARS else f"{whole[: MOST_CHARS - 1]}…"
 
-    def content(self) -> dict[str, str | None]:
-        """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs."""
+    def content(self) -> dict[str, str]:
+        """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs; `link`
+        where there is one.
+        """
+        link = {"link": without_password(self.link)} if self.link else {}
         return {
             "text": self.message(),
             "model": self.model,
             "kind": self.kind,
             "key": self.key,
             "title": without_password(self.title),
-            "link": self.link and without_password(self.link),
+            **link,
         }

@@ -88,18 +88,24 @@ def test_a_version_that_waits_for_a_person_is_told(
     words = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
     deployment = Deployment(outcome=outcome, model=model, url=None, version="b2", traffic={}, message=words)
     sent: list[Alert] = []
+    run = SimpleNamespace(name="r", config=SimpleNamespace(extra={"configuration": "configs/prod.yaml"}))
     monkeypatch.setattr(step, "deploy_decision", lambda *_, **__: deployment)
     monkeypatch.setattr(step, "track_rollout", lambda _: None)
     monkeypatch.setattr(step, "log_metadata", lambda _: None)
     monkeypatch.setattr(step, "get_run_url", lambda _: "https://zenml.example/runs/1")
-    monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=SimpleNamespace(name="r")))
+    monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=run))
     monkeypatch.setattr(step, "alert", lambda _name, _alerts, news: sent.append(news))
     monkeypatch.setattr(step, "note_alerts", lambda _: None)
     decision = PromotionDecision(verdict="promote", version="c3", champion="b2", reasons=())
     host: Any = None
     step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
     assert [(news.kind, news.key) for news in sent] == ([("approval", "c3")] if told else [])
-    assert all(news.text.startswith(f"{words}\npython run.py approve c3 ") for news in sent)
+    told_how = [
+        words,
+        f'python run.py approve c3 --config configs/prod.yaml --name {model} --why "…"',
+        f'python run.py reject c3 --config configs/prod.yaml --name {model} --why "…"',
+    ]
+    assert all(news.text.splitlines() == told_how for news in sent)
     assert all(WEBHOOK.silence(news) is None for news in sent)
 
 

@@ -185,9 +185,13 @@ def test_the_summary_and_status_say_what_became_of_each_alert(
     assert len(asked.messages) == 2
     by_hand = verdict(config, capsys)
     assert f"{title}: not sent, for a window that was given by hand" in by_hand.alerts[-1]
-    from orchestration.runs import MONITORING, last_runs
+    from orchestration.runs import MONITORING, configuration_of, last_runs
 
     told = [words for run in last_runs(MODEL, of=MONITORING) for words in run.alerts if title in words]
+    from zenml.client import Client
+
+    (newest,) = last_runs(MODEL, 1, of=MONITORING)
+    assert configuration_of(Client().get_pipeline_run(newest.name)) == str(config)
     assert [f"alert       {words}" for words in told[1:4]] == [*held_back, *sent, *refused]
 
 

@@ -227,7 +227,7 @@ def test_status_leads_from_the_drift_to_what_the_endpoint_says_after_the_trainin
         "training    training-7 of 2026-11-04 03:00, for rows and drift: trained a version",
         "decision    promote b2",
         "rollout     version b2 serves all traffic.",
-        "recovery    its newest window, to 2026-11-05 00:00, is quiet",
+        "recovery    its newest window, to 2026-11-05 00:00: quiet",
     ]
     assert recovery(windows, "a1", began) is None
 

@@ -58,6 +58,7 @@ def test_a_message_is_all_of_it_without_passwords_and_of_bounded_length() -> Non
         update={"text": "no answer of mysql://me:hunter2@host/db", "link": "https://u:hunter2@z/1?token=hunter2"}
     )
     assert "hunter2" not in str(told.content())
+    assert "link" not in told.model_copy(update={"link": None}).content()
     assert len(NEWS.model_copy(update={"text": "x" * 9_000}).message()) == MOST_CHARS
 
 
