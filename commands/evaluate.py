@@ -15,12 +15,15 @@ from commands.alone import run_alone
 from commands.project import Configured, Project, open_project
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.core.metric import Metric
+from evergreen.core.spelled import spelled
 
 if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
 
     from evergreen.adapters.kinds import AnyHost
+    from evergreen.core.artifacts import ResolvedWindow
     from evergreen.core.members import SourceSettings
     from evergreen.core.report import EvaluationReport
     from orchestration.configuration import Configuration
@@ -75,6 +78,8 @@ def main(args: argparse.Namespace) -> int:
 
     champion_of(given.model_name, "evaluate")  # better told before a run begins
     source = _source(args.source, given) if args.source else None
+    if source is not None and not given.is_on_vertex:
+        check_rows(source, given.backfill.window if given.backfill else None)
     project = EvaluationProject(evaluation_of(given.configuration, source), given.model_name, given.host)
     from orchestration.runs import scored_report_of
 
@@ -89,6 +94,12 @@ def main(args: argparse.Namespace) -> int:
 
         print(evaluation_lines(report, page))
     return 0
+
+
+def check_rows(source: SourceSettings, window: ResolvedWindow | None) -> None:
+    """Returns when the rows of `--source` are there. Raises InputError, EvergreenError: why not."""
+    with spelled({"source.path": "--source"}):
+        source_of(source).identity(window)
 
 
 def evaluation_of(given: Configuration, source: SourceSettings | None) -> Configuration:
