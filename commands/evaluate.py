@@ -8,6 +8,10 @@ accuracy    0.931 (95 % interval 0.914 to 0.947) on 812 labelled rows; always an
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +34,10 @@ if TYPE_CHECKING:
 
 _TRAINING_ALONE = frozenset({"run_name", "schedule", "parameters", "steps"})
 """Keys of a configuration that another pipeline has in its own way."""
+
+
+_TELLING = ("orchestration.scoring", "evergreen.evaluation.evaluate")
+"""Loggers that tell how far a scoring is."""
 
 
 class Scored(Frozen):
@@ -83,7 +91,8 @@ def main(args: argparse.Namespace) -> int:
     project = EvaluationProject(evaluation_of(given.configuration, source), given.model_name, given.host)
     from orchestration.runs import scored_report_of
 
-    run = run_alone(project, args)
+    with progress_on_stderr():
+        run = run_alone(project, args)
     if run is None:
         return 0
     report, page = scored_report_of(run.id)
@@ -100,6 +109,26 @@ def check_rows(source: SourceSettings, window: ResolvedWindow | None) -> None:
     """Returns when the rows of `--source` are there. Raises InputError, EvergreenError: why not."""
     with spelled({"source.path": "--source"}):
         source_of(source).identity(window)
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[None]:
+    """Within the block a person reads on stderr how far the scoring is; stdout is the result's alone."""
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    loggers = [logging.getLogger(name) for name in _TELLING]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(shown)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, propagates) in zip(loggers, before, strict=True):
+            logger.removeHandler(shown)
+            logger.setLevel(level)
+            logger.propagate = propagates
 
 
 def evaluation_of(given: Configuration, source: SourceSettings | None) -> Configuration:
