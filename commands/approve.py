@@ -61,5 +61,10 @@ def answer_lines(project: Configured, version: str) -> list[str]:
     """The commands that answer for a version that waits."""
     from commands.stop import model_arguments
 
-    told = f'{version} {model_arguments(project)} --why "…"'
-    return [f"{'approve':<11} python run.py approve {told}", f"{'or':<11} python run.py reject {told}"]
+    return [f"{name:<11} {command}" for name, command in answer_commands(version, model_arguments(project))]
+
+
+def answer_commands(version: str, arguments: str) -> list[tuple[str, str]]:
+    """The same with what each does; `arguments` are what a command is told to act on the model."""
+    told = f'{version} {arguments} --why "…"'
+    return [("approve", f"python run.py approve {told}"), ("or", f"python run.py reject {told}")]

@@ -42,12 +42,13 @@ def check_batch(project: BatchProject) -> ModelVersion:
         InputError: rows cannot be predicted, or the output cannot be written, or not by this runner.
         EvergreenError: there is no champion, or what holds the rows does not answer.
     """
+    from evergreen.batch.plan import dialect_of
     from evergreen.batch.settings import store_of
     from orchestration.batch import champion_of, runner_of
 
     champion = champion_of(project.model_name)
     source_of(project.source).table(project.rows_window, project.keep)
-    store = store_of(project.output)
+    store = store_of(project.output).of_rows(dialect_of(project.source), typed=False)
     store.check()
     runner_of(project.runner).check(project.model_name, champion.version, store)
     return champion

@@ -73,8 +73,10 @@ def deliver(project: Project, name: str, version: str, answer: Answer, *, detach
     if run is None:
         print(f"nothing waits for the delivery; see: python run.py status --config {project.configuration.path}")
         return None
-    deployment, publication = delivered_by(run.id)
+    deployment, publication, alerts = delivered_by(run.id)
     print(delivery_summary(deployment, publication, request_file=keep_request(project.model_name, deployment)))
+    for words in alerts:
+        print(f"alert       {words}")
     return deployment
 
 

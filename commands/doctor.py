@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 
 from commands.alerts import check_alerts
 from commands.machine import Finding, check_beam, check_disk, check_memory, check_packages, check_python
-from commands.readiness import listed_secrets, task_needs
+from commands.readiness import task_needs
+from commands.variables import listed_secrets, variable_state
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.kinds import Settings
 from evergreen.core.members import check_behaviours, publisher_of, source_of
 from orchestration.mistakes import ConfigurationError, shown
 
@@ -62,7 +64,8 @@ def examine(config: str, *, send_test_alert: bool = False) -> Iterator[Finding]:
     opened = project[0] if project else None
     yield from _guarded("stack", lambda: _check_stack(opened))
     if opened is not None:
-        yield from _guarded("secrets", lambda: _check_variables(opened))
+        sections = {"source": opened.source, "task": opened.task, "host": opened.host, "publish": opened.publish}
+        yield from _guarded("secrets", lambda: _check_variables(opened, **sections))
         yield from _guarded("task", lambda: _check_task(opened))
         yield from _guarded("champion", lambda: _check_champion(opened))
         yield from _guarded("source", lambda: _check_source(opened))
@@ -96,6 +99,7 @@ def _of_monitoring(config: str, *, send_test_alert: bool) -> Iterator[Finding]:
     yield from _guarded("configuration", configuration)
     for project in opened:
         yield from _guarded("stack", partial(_check_stack, project))
+        yield from _guarded("secrets", partial(_check_variables, project, labels=project.labels, host=project.host))
         yield from _guarded("requests", partial(_check_monitoring, project))
         yield from _guarded("alerts", partial(check_alerts, project, send=send_test_alert))
 
@@ -127,6 +131,7 @@ def _of_batch(config: str) -> Iterator[Finding]:
     yield from _guarded("configuration", configuration)
     for project in opened:
         yield from _guarded("stack", partial(_check_stack, project))
+        yield from _guarded("secrets", partial(_check_variables, project, source=project.source, host=project.host))
         yield from _guarded("rows", partial(_check_batch, project))
 
 
@@ -189,43 +194,14 @@ def _check_stack(project: Configured | None) -> Iterator[Finding]:
         yield Finding("stack", True, f"'{name}' is active")
 
 
-def _check_variables(project: Project) -> Iterator[Finding]:
-    """The environment variables that the configuration names; on a remote stack ZenML's secrets fill them instead."""
-    sections = {
-        "source": project.source.variables,
-        "task": project.task.variables,
-        "host": project.host.variables,
-        "publish": project.publish.variables if project.publish else {},
-        "alerts": project.alerts.variables,
-    }
-    for section, variables in sections.items():
-        for field, name in variables.items():
-            fine, state = _state_of(name, project)
+def _check_variables(project: Configured, **sections: Settings | None) -> Iterator[Finding]:
+    """The environment variables that sections of the configuration name; on a remote stack ZenML's secrets fill them
+    instead. Those of alerts are told with the channels.
+    """
+    for section, settings in sections.items():
+        for field, name in settings.variables.items() if settings else ():
+            fine, state = variable_state(name, project)
             yield Finding("secrets", fine, f"parameters.{section}.{field}: {name} {state}", f"export {name}=…")
-
-
-def _state_of(name: str, project: Project) -> tuple[bool, str]:
-    """Whether a variable can hold something in the steps, and what is known of that; its value is never shown."""
-    if os.environ.get(name):
-        return True, "has a value here; whether it is right is not asked"
-    listed = listed_secrets(project)
-    empty = "is set, but empty" if name in os.environ else "is not set"
-    if not listed:
-        return False, empty
-    held = sorted(secret for secret in listed if name in _keys_of(secret))
-    if held:
-        return True, f"{empty} here; ZenML's secret '{held[0]}' has a value for the steps"
-    return False, f"{empty} here, and no secret of `secrets:` ({', '.join(listed)}) holds it"
-
-
-def _keys_of(secret: str) -> list[str]:
-    """The names in a secret of ZenML that have a value; none where there is no such secret."""
-    from zenml.client import Client
-
-    try:
-        return [name for name, value in Client().get_secret(secret).secret_values.items() if value]
-    except KeyError:
-        return []
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
@@ -279,7 +255,7 @@ def _check_publish(project: Project) -> Iterator[Finding]:
     publisher = publisher_of(project.publish)
     absent = [name for name in project.publish.variables.values() if not os.environ.get(name)]
     if absent and listed_secrets(project):
-        states = {name: _state_of(name, project) for name in absent}
+        states = {name: variable_state(name, project) for name in absent}
         reasons = ", ".join(f"{name} {state}" for name, (_, state) in states.items())
         fine = all(held for held, _ in states.values())
         message = f"{project.publish.kind}: not asked, {reasons}; export it here to have it tried"

@@ -8,6 +8,10 @@ accuracy    0.931 (95 % interval 0.914 to 0.947) on 812 labelled rows; always an
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +19,25 @@ from commands.alone import run_alone
 from commands.project import Configured, Project, open_project
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.core.metric import Metric
+from evergreen.core.spelled import spelled
 
 if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
 
     from evergreen.adapters.kinds import AnyHost
+    from evergreen.core.artifacts import ResolvedWindow
     from evergreen.core.members import SourceSettings
     from evergreen.core.report import EvaluationReport
     from orchestration.configuration import Configuration
 
 _TRAINING_ALONE = frozenset({"run_name", "schedule", "parameters", "steps"})
 """Keys of a configuration that another pipeline has in its own way."""
+
+
+_TELLING = ("orchestration.scoring", "evergreen.evaluation.evaluate")
+"""Loggers that tell how far a scoring is."""
 
 
 class Scored(Frozen):
@@ -75,10 +86,13 @@ def main(args: argparse.Namespace) -> int:
 
     champion_of(given.model_name, "evaluate")  # better told before a run begins
     source = _source(args.source, given) if args.source else None
+    if source is not None and not given.is_on_vertex:
+        check_rows(source, given.backfill.window if given.backfill else None)
     project = EvaluationProject(evaluation_of(given.configuration, source), given.model_name, given.host)
     from orchestration.runs import scored_report_of
 
-    run = run_alone(project, args)
+    with progress_on_stderr():
+        run = run_alone(project, args)
     if run is None:
         return 0
     report, page = scored_report_of(run.id)
@@ -89,6 +103,32 @@ def main(args: argparse.Namespace) -> int:
 
         print(evaluation_lines(report, page))
     return 0
+
+
+def check_rows(source: SourceSettings, window: ResolvedWindow | None) -> None:
+    """Returns when the rows of `--source` are there. Raises InputError, EvergreenError: why not."""
+    with spelled({"source.path": "--source"}):
+        source_of(source).identity(window)
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[None]:
+    """Within the block a person reads on stderr how far the scoring is; stdout is the result's alone."""
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    loggers = [logging.getLogger(name) for name in _TELLING]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(shown)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, propagates) in zip(loggers, before, strict=True):
+            logger.removeHandler(shown)
+            logger.setLevel(level)
+            logger.propagate = propagates
 
 
 def evaluation_of(given: Configuration, source: SourceSettings | None) -> Configuration:

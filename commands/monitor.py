@@ -3,18 +3,22 @@
 verdict     drifted: tokens, predictions; 2,000 rows of 1,950 requests
 window      2026-05-03 09:30 to 2026-05-04 09:30 UTC
 moved       tokens moved by 0.80 spreads (0.70 to 0.90): …
+alert       'requests to version 3fa41c02be17 moved': sent by webhook
 page        /home/me/…/page.html
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from commands.alerts import unheard_alerts
 from commands.alone import run_alone
 from commands.costs import run_cost_lines
 from commands.project import MonitoringProject, open_monitoring
+from commands.rules import OF_MONITORING, alert_words
 from commands.status import in_columns
 from evergreen.core.verdict import Verdict
 
@@ -41,6 +45,8 @@ def run_monitoring(args: argparse.Namespace, *, as_json: bool = False) -> int:
     project = open_monitoring(args.config, args.name, args.window, scheduled=args.scheduled)
     project.check_stack()
     champion = check_monitoring(project)
+    for note in unheard_alerts(project):
+        print(f"note: {note}", file=sys.stderr)
     if args.dry_run:
         print(in_columns(_plan(project, champion)))
         return 0
@@ -71,10 +77,16 @@ def verdict_lines(verdict: Verdict, page: str) -> Lines:
         below = ", certainly below its floor" if name in verdict.below else ""
         yield name, f"{_interval(metric)}{below}"
     if labels := verdict.labels:
-        left_out = {"repeated": labels.duplicate, "contradicting": labels.contradicting, "unknown": labels.unknown}
+        left_out = {
+            "repeated": labels.duplicate,
+            "contradicting": labels.contradicting,
+            "newer than the window: counted the next time": labels.newer,
+            "of no request in the log": labels.unknown,
+        }
         told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
         yield "labels", f"{labels.used:,}, {labels.late:,} of earlier requests{told}"
     yield from (("", note) for note in verdict.notes)
+    yield from (("alert", words) for words in verdict.alerts)
     yield "page", page
 
 
@@ -96,6 +108,7 @@ def _plan(project: MonitoringProject, champion: ModelVersion) -> Lines:
     if project.labels is not None:
         floors = ", ".join(f"{name} {floor:g}" for name, floor in quality.floors.items()) or "none"
         yield "labels", f"{' '.join(project.labels.read_from.values())}; floors: {floors}"
+    yield "alerts", alert_words(project.alerts, OF_MONITORING)
     yield "steps", " → ".join(project.steps)
     yield from ((line[:12].strip(), line[12:]) for line in run_cost_lines(project))
     yield "", "no step was run, and no request was read"

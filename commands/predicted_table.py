@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from commands.client import Client, Instance, batches, predict
 from commands.garbage_collection import usual_garbage_collection
+from commands.termination import Terminated
+from evergreen.adapters.files.replacing import check_replaceable
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
 from evergreen.batch.columns import FORMULA_SIGNS, as_columns, beside, joined_item, taken_for_formulas
+from evergreen.core.batch import was_predicted
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
 from evergreen.data.columns import match_columns
@@ -45,6 +48,16 @@ class Tables:
         """Whether the output is delimited text, which spreadsheets open."""
         return self.output is not None and table_format(self.output, self.fields) == "csv"
 
+    def check_replaceable(self, row: Row) -> None:
+        """Raises InputError where the output is there and is none: it has other columns than this row, its first."""
+        if (output := self.output) is not None:
+            names = list(row)
+
+            def is_ours(there: Row) -> bool:
+                return list(there) == names or was_predicted(there)
+
+            check_replaceable(str(output), self.fields, lambda: output.open("rb"), is_ours)
+
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
         if self.output is None:
@@ -63,14 +76,16 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
     progress, formulas = Progress(), 0
-    with tables.writer() as writer:
+    kept = "none of them is written; the same command begins anew" if tables.output else "the same command begins anew"
+    with progress.told_when_cut_off(kept), tables.writer() as writer:
         instance = partial(_instance_of_row, client, tables)
         read = read_rows(tables.source, tables.fields)
         for start, rows, instances in batches(read, instance, batch_size, client.max_bytes):
             predictions = predict(client, instances, f"{tables.source} row", start)
-            writer.write(
-                [beside(row, as_columns(prediction)) for row, prediction in zip(rows, predictions, strict=True)]
-            )
+            made = [beside(row, as_columns(prediction)) for row, prediction in zip(rows, predictions, strict=True)]
+            if not start:
+                tables.check_replaceable(made[0])
+            writer.write(made)
             formulas += sum(str(answer.get("label", "")).startswith(FORMULA_SIGNS) for answer in predictions)
             progress.report(start + len(rows))
         if not progress.rows:
@@ -113,6 +128,15 @@ class Progress:
     def end(self, where: str) -> None:
         """Tells where all of them are."""
         print(f"{self._text()} → {where}", file=sys.stderr)
+
+    @contextmanager
+    def told_when_cut_off(self, what_next: str) -> Iterator[None]:
+        """Tells on Ctrl-C and SIGTERM within the block how many rows are done, and what comes of them."""
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            print(f"{self.rows:,} rows are done: {what_next}", file=sys.stderr)
+            raise
 
     def _text(self) -> str:
         seconds = max(time.monotonic() - self.began, 1e-9)

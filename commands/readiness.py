@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 
+from commands.alerts import unheard_alerts
 from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
+from commands.variables import listed_secrets
 from evergreen.core.errors import InputError
 from evergreen.core.members import check_behaviours, trainable
 
@@ -25,7 +27,7 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
     check_behaviours(project.task)
     project.check_host()
     check_accelerators(project)
-    for note in filter(None, (unused_settings(project), unset_webhook(project))):
+    for note in filter(None, (unused_settings(project), *unheard_alerts(project))):
         print(f"note: {note}", file=sys.stderr)
     if plan is not None:
         print(plan())
@@ -73,17 +75,6 @@ def unused_settings(project: Project) -> str | None:
     )
 
 
-def unset_webhook(project: Project) -> str | None:
-    """A sentence for alerts that would reach nobody by their webhook; None: they would, or nothing here tells."""
-    absent = [name for name in project.alerts.variables.values() if not os.environ.get(name)]
-    if not absent or listed_secrets(project):
-        return None
-    return (
-        f"environment variable {absent[0]} is not set, which parameters.alerts names: its webhook is told nothing; "
-        "export it, or list the ZenML secret that holds it under `secrets:`"
-    )
-
-
 def check_secrets(project: Project) -> None:
     """Returns when ZenML has the secrets that the configuration lists, and tokens to publish with can be had at all.
 
@@ -124,11 +115,3 @@ def task_needs(project: Project) -> str:
             f"{', '.join(listed)}"
         )
     return trainable(project.task).check()
-
-
-def listed_secrets(project: Project) -> list[str]:
-    """The names of ZenML's secrets that the configuration lists, for all steps or for some."""
-    document = project.configuration.document
-    listed = list(document.get("secrets") or ())
-    listed += [name for step in (document.get("steps") or {}).values() for name in (step or {}).get("secrets") or ()]
-    return [str(name) for name in listed]

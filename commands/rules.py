@@ -12,22 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evergreen.core.alerts import Alerts
+from evergreen.core.alerts import Alerts, Told
 from evergreen.core.judge.settings import Judge
 from evergreen.core.ramp import Ramp
 from evergreen.core.refresh import Refresh
+from evergreen.requestlog.settings import NotesRequests
 
 if TYPE_CHECKING:
     from commands.project import Project
 
 INDENT = " " * 12
-TOLD_BY_A_RUN = ("rollback", "approval")
+OF_TRAINING: tuple[Told, ...] = ("rollback", "approval")
+OF_MONITORING: tuple[Told, ...] = ("drift", "quality", "idle")
 
 
 def rule_lines(project: Project) -> list[str]:
     """The lines of the plan."""
     given = project.configuration.parameters
-    logs = getattr(project.host, "log", None) is not None
+    logs = isinstance(project.host, NotesRequests) and project.host.log is not None
     return [
         *training_lines(project.refresh),
         *(
@@ -35,7 +37,7 @@ def rule_lines(project: Project) -> list[str]:
             if given.deploy
             else ["rollout     none: parameters.deploy is false"]
         ),
-        f"alerts      {alert_words(project.alerts)}",
+        f"alerts      {alert_words(project.alerts, OF_TRAINING)}",
     ]
 
 
@@ -82,10 +84,12 @@ def _judge_lines(judge: Judge) -> Iterator[str]:
     yield f"{INDENT}{ends}"
 
 
-def alert_words(alerts: Alerts) -> str:
-    """Who is told of what by this run; the rest is told by monitoring, which has a configuration of its own."""
+def alert_words(alerts: Alerts, told: tuple[Told, ...]) -> str:
+    """Who is told of what by a run that tells these kinds: monitoring and training have a configuration each."""
     if not alerts.channels:
         return "nobody is told of anything: parameters.alerts names no channel"
     channels = " and ".join(alerts.channels)
-    kinds = ", ".join(kind for kind in alerts.kinds if kind in TOLD_BY_A_RUN) or "nothing, as kinds leaves both out"
+    kinds = (
+        ", ".join(kind for kind in alerts.kinds if kind in told) or f"nothing, as kinds leaves out {', '.join(told)}"
+    )
     return f"by {channels}: {kinds}; the same news again after {alerts.cool_down}"

@@ -78,6 +78,8 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
     page, request = outcome.report_page, keep_request(project.model_name, outcome.deployment)
     report, decision, deployment = outcome.report, outcome.decision, outcome.deployment
     print(terminal_summary(report, decision, deployment, page=page, request_file=request, intake=outcome.intake))
+    for words in outcome.alerts:
+        print(f"alert       {words}")
     for sentence in machines_refused(run):
         print(f"machines    {sentence}")
     if outcome.publication is not None:

@@ -27,16 +27,18 @@ UNREADABLE = "what it was trained on cannot be read"
 def main(args: argparse.Namespace) -> None:
     """Prints the status as text, or as one JSON object."""
     from commands.project import open_served
+    from commands.stop import model_arguments
 
     project = open_served(args.config, args.name)
     from orchestration.status import status_of
 
     status = status_of(project.model_name, project.host)
-    print(status.model_dump_json() if args.json else _text(status))
+    print(status.model_dump_json() if args.json else _text(status, model_arguments(project)))
 
 
-def _text(status: Status) -> str:
-    lines = [("model", status.model), *_version_lines(status), *_kept_out(status)]
+def _text(status: Status, arguments: str) -> str:
+    """`arguments` are what a command is told to act on this model."""
+    lines = [("model", status.model), *_version_lines(status), *_answer_lines(status, arguments), *_kept_out(status)]
     lines += covered_lines(status.champion, status.coverage, status.missing)
     endpoint = status.endpoint
     lines += endpoint_lines(endpoint)
@@ -76,6 +78,16 @@ def _version_lines(status: Status) -> Iterator[tuple[str, str]]:
             yield "", status.approvals[version.version].words
 
 
+def _answer_lines(status: Status, arguments: str) -> list[tuple[str, str]]:
+    """The commands that answer for the candidate, where it waits for a person."""
+    asked = status.approvals.get(status.candidate.version) if status.candidate else None
+    if status.candidate is None or asked is None or asked.standing != "waiting":
+        return []
+    from commands.approve import answer_commands
+
+    return answer_commands(status.candidate.version, arguments)
+
+
 def _kept_out(status: Status) -> list[tuple[str, str]]:
     """The newest version that a person let not through, unless it is candidate still."""
     candidate = status.candidate.version if status.candidate else None
@@ -104,9 +116,17 @@ def in_columns(lines: Iterable[tuple[str, str]]) -> str:
 
 def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
     started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
-    status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
+    outcome = {"waiting": "asked a person"}.get(run.outcome or "", run.outcome)  # whatever the answer was since
+    status = f"{run.status}, {outcome.replace('_', ' ')}" if outcome else run.status
     yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
-    yield from (("", text) for text in (run.progress, run.predicted, run.verdict, run.reason, *run.machines) if text)
+    yield from (("", text) for text in _beside(run))
+
+
+def _beside(run: RunSummary) -> Iterator[str]:
+    """What there is to tell of a run beside its line."""
+    yield from filter(None, (run.progress, run.predicted, run.verdict, run.reason))
+    yield from (f"alert {words}" for words in run.alerts)
+    yield from run.machines
 
 
 def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
@@ -121,7 +141,7 @@ def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
         lines.append(("training", f"{training.run} of {training.began:%Y-%m-%d %H:%M}{reasons}: {training.outcome}"))
     lines += [(name, text) for name, text in (("decision", chain.decision), ("rollout", chain.rollout)) if text]
     if since := chain.recovery:
-        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}, is {_said(since)}"))
+        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}: {_said(since)}"))
     return lines
 
 

@@ -7,7 +7,7 @@ alert("news", alerts, Alert(model="news", kind="rollback", key="3fa41c02be17", t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,10 +16,9 @@ from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.logger import get_logger
 
-from evergreen.adapters.webhook import post
-from evergreen.core.alerts import Alert, Alerts
-from evergreen.core.errors import EvergreenError, InputError
-from orchestration.runs import model_tag
+from evergreen.adapters.webhook import NO_ADDRESS, is_address, post
+from evergreen.core.alerts import Alert, AlertOutcome, Alerts, ChannelError, ChannelFailure
+from orchestration.runs import ALERTS_KEY, model_tag
 
 logger = get_logger(__name__)
 TOLD_PREFIX = "alert_"
@@ -28,46 +27,62 @@ RUNS_ASKED = 5
 """Of those that told the same, the newest: the last one begun need not be the last one that told it."""
 
 
-def alert(model_name: str, alerts: Alerts, news: Alert) -> bool:
-    """Whether the news was sent now, by at least one channel; not where it was told within the cool-down.
+def alert(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:
+    """What became of the news, which is sent now unless it was told within the cool-down.
 
     Nothing is raised, whatever happens: an alert that cannot be sent is a warning, and is sent when it comes up again.
     """
     try:
-        now = datetime.now(UTC)
-        if not alerts.tells(news, None, now):
-            return False
-        if not alerts.tells(news, told_at(model_name, news), now):
-            logger.info("alert '%s' was told within %s, and is not told again", news.title, alerts.cool_down)
-            return False
-        failures = send(alerts, news)
-        for channel, reason in failures.items():
-            logger.warning("alert '%s' was not sent by %s: %s", news.title, channel, reason)
-        if len(failures) == len(alerts.channels):
-            return False
-        _note(news, now)
+        outcome = _tell(model_name, alerts, news)
     except Exception as error:  # ZenML does not answer, say: what is told about the run may not end it
-        logger.warning("alert '%s' was not sent (%s)", news.title, type(error).__name__)
         logger.debug("an alert was not sent", exc_info=True)
-        return False
-    return True
+        failure = ChannelFailure(
+            reason=f"when it was told last cannot be read ({type(error).__name__})",
+            fix="see whether ZenML answers; it is sent when it comes up again",
+        )
+        outcome = AlertOutcome(title=news.title, failures=dict.fromkeys(alerts.channels, failure))
+    say = logger.warning if outcome.failures else logger.info
+    say("alert %s", outcome.words)
+    return outcome
 
 
-def send(alerts: Alerts, news: Alert) -> dict[str, str]:
+def note_alerts(outcomes: Sequence[AlertOutcome]) -> None:
+    """Keeps with the step under way what became of its alerts: summaries and `status` read it there."""
+    if outcomes:
+        log_metadata({ALERTS_KEY: [outcome.words for outcome in outcomes]})
+
+
+def send(alerts: Alerts, news: Alert) -> dict[str, ChannelFailure]:
     """Sends the news by each channel now, told or not; why not, by channel: empty where all of them took it."""
     ways: dict[str, Callable[[], None]] = {
         "webhook": lambda: _by_webhook(str(alerts.webhook_env), news),
         "slack": lambda: _by_alerter(news),
     }
-    failures: dict[str, str] = {}
+    failures: dict[str, ChannelFailure] = {}
     for channel in alerts.channels:
         try:
             ways[channel]()
-        except EvergreenError as error:
-            failures[channel] = str(error)
+        except ChannelError as error:
+            failures[channel] = error.failure
         except Exception as error:  # whatever the chat's library raises, perhaps with a token in its words
-            failures[channel] = f"it was not taken ({type(error).__name__})"
+            failures[channel] = ChannelFailure(reason=f"it was not taken ({type(error).__name__})")
     return failures
+
+
+def _tell(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:
+    """Raises whatever ZenML raises that is asked when the news was told last."""
+    now = datetime.now(UTC)
+    held_back = alerts.silence(news) or alerts.held_back(told_at(model_name, news), now)
+    if held_back:
+        return AlertOutcome(title=news.title, held_back=held_back)
+    failures = send(alerts, news)
+    taken = tuple(channel for channel in alerts.channels if channel not in failures)
+    if taken:
+        try:
+            _note(news, now)
+        except Exception as error:  # it was sent: at worst it is sent once more within the cool-down
+            logger.warning("that '%s' was told cannot be noted (%s)", news.title, type(error).__name__)
+    return AlertOutcome(title=news.title, taken=taken, failures=failures)
 
 
 def told_at(model_name: str, news: Alert) -> datetime | None:
@@ -87,30 +102,39 @@ def check_alerter() -> str:
     """The alerter of the active stack, in words.
 
     Raises:
-        InputError: the stack has none.
+        ChannelError: the stack has none.
     """
     stack = Client().active_stack_model
     if not (components := stack.components.get(StackComponentType.ALERTER)):
-        raise InputError(
-            f"alerts.slack is set, and stack '{stack.name}' has no alerter; register one and add it; run\n"
-            f"  zenml stack update {stack.name} --alerter NAME"
-        )
+        reason = f"alerts.slack is set, and stack '{stack.name}' has no alerter"
+        fix = f"register one, and add it: zenml stack update {stack.name} --alerter NAME"
+        raise ChannelError(ChannelFailure(reason=reason, fix=fix))
     return f"'{components[0].name}' ({components[0].flavor_name}) of stack '{stack.name}'"
 
 
-def _by_webhook(variable: str, news: Alert) -> None:
-    """Raises EvergreenError: the variable is empty or wrong, or the address does not take it."""
+def check_variable(variable: str) -> str:
+    """The address that the webhook's variable holds here.
+
+    Raises:
+        ChannelError: it holds none.
+    """
     url = os.environ.get(variable)
     if not url:
-        raise InputError(f"{variable} is not set; export it, or list the ZenML secret that holds it under secrets:")
-    try:
-        post(url, news.content())
-    except InputError as error:
-        raise InputError(f"{variable} {error}") from None
+        state = "is empty" if variable in os.environ else "is not set"
+        fix = "export it, or list the ZenML secret that holds it under secrets:"
+        raise ChannelError(ChannelFailure(reason=f"{variable} {state}", fix=fix))
+    if not is_address(url):
+        raise ChannelError(NO_ADDRESS.model_copy(update={"reason": f"{variable}: {NO_ADDRESS.reason}"}))
+    return url
+
+
+def _by_webhook(variable: str, news: Alert) -> None:
+    """Raises ChannelError: the variable is empty or wrong, or the address does not take it."""
+    post(check_variable(variable), news.content())
 
 
 def _by_alerter(news: Alert) -> None:
-    """Raises EvergreenError: the stack has no alerter, or it cannot be loaded, or its service does not take it."""
+    """Raises ChannelError: the stack has no alerter, or it cannot be loaded, or its service does not take it."""
     from zenml.alerter import BaseAlerter
     from zenml.stack import StackComponent
 
@@ -119,12 +143,14 @@ def _by_alerter(news: Alert) -> None:
     try:
         alerter = StackComponent.from_model(component)
     except (ImportError, KeyError, ValueError) as error:
-        raise EvergreenError(
-            f"alerter {name} cannot be loaded ({type(error).__name__}); run\n"
-            f"  zenml integration install {component.flavor_name}"
-        ) from None
+        failure = ChannelFailure(
+            reason=f"alerter {name} cannot be loaded ({type(error).__name__})",
+            fix=f"install it: zenml integration install {component.flavor_name}",
+        )
+        raise ChannelError(failure) from None
     if not isinstance(alerter, BaseAlerter) or not alerter.post(news.message()):
-        raise EvergreenError(f"alerter {name} did not take it; what its service says is in the log")
+        reason, fix = f"alerter {name} did not take it", "see what its service says, in the log"
+        raise ChannelError(ChannelFailure(reason=reason, fix=fix))
 
 
 def _note(news: Alert, now: datetime) -> None:

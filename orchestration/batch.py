@@ -18,6 +18,7 @@ from evergreen.core.versions import Alias, ModelVersion
 from evergreen.preparation.settings import RunnerSettings
 from evergreen.tasks import load_task
 from orchestration.artifacts import load_artifact
+from orchestration.engines import put_engines
 from orchestration.record import ZenmlRecord
 
 
@@ -56,6 +57,8 @@ def predict_all(
 ) -> BatchReport:
     """Predicts all rows by the model's champion, for a pipeline's `run` or a command. An output is one job's at a time.
 
+    The champion answers by the engine that its endpoint would take on the same processor.
+
     Raises:
         BusyError: another job writes the output.
         InputError: there is nothing to predict, or it cannot be read or written.
@@ -63,6 +66,7 @@ def predict_all(
     """
     champion = champion_of(model_name)
     trained = load_artifact(champion.artifact, TrainedModel)
+    put_engines(champion, trained.path)
     model = Model(str(trained.path), champion.version, champion.examples)
     job = job_of(model_name, model, load_task(trained.path), asked, output)
     return in_turn(job, runner_of(runner).run, told, run)

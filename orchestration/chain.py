@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from zenml.client import Client
 
+from evergreen.core.approval import Question, Standing
 from evergreen.core.base import Frozen
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.verdict import Verdict
 from evergreen.runtime.asides import beside_the_point
 from orchestration.artifacts import read_artifact
+from orchestration.runs import DELIVERY, model_tag
 from orchestration.trainings import LastTraining, last_training
 from orchestration.verdicts import newest_verdicts
 
@@ -46,8 +48,8 @@ class Chain(Frozen):
     """Drift → run → decision → rollout → recovery; null where it did not come so far.
 
     `windows` are the newest ones, oldest first. `decision` is the gate's verdict on the last training's version,
-    `rollout` what became of it on the endpoint, `recovery` the newest window of its requests since, where it is
-    champion.
+    `rollout` what became of it on the endpoint, or of the person's answer that it waited for, `recovery` the newest
+    window of its requests since, where it is champion.
     """
 
     windows: tuple[VerdictLine, ...] = ()
@@ -57,8 +59,8 @@ class Chain(Frozen):
     recovery: VerdictLine | None = None
 
 
-def chain_of(model: str, champion: str | None) -> Chain:
-    """The chain of a model whose champion is that version."""
+def chain_of(model: str, champion: str | None, questions: Mapping[str, Question] | None = None) -> Chain:
+    """The chain of a model whose champion is that version, and of which persons were asked that, by version."""
     windows = tuple(reversed([VerdictLine.of(verdict) for verdict in newest_verdicts(model, LAST)]))
     training = last_training(model)
     if training is None:
@@ -70,9 +72,48 @@ def chain_of(model: str, champion: str | None) -> Chain:
         windows=windows,
         training=training,
         decision=f"{decision.verdict} {decision.version}" if decision else None,
-        rollout=deployment.message if deployment else None,
+        rollout=_rollout(model, deployment, decision, champion, questions or {}),
         recovery=recovery(windows, champion, training.began) if is_champion and champion else None,
     )
+
+
+def _rollout(
+    model: str,
+    deployment: Deployment | None,
+    decision: PromotionDecision | None,
+    champion: str | None,
+    questions: Mapping[str, Question],
+) -> str | None:
+    """What the run left, unless it left a question that was answered or has expired since."""
+    if deployment is None or decision is None or deployment.outcome not in {"waiting", "registered"}:
+        return deployment.message if deployment else None
+    version, now = decision.version, datetime.now(UTC)
+    question = questions.get(version)
+    if question is None or question.standing(now) is Standing.WAITING:
+        return deployment.message
+    told = f"version {version} {question.words(now)}"
+    if question.answer is None or not question.answer.approved:
+        return f"{told}; the endpoint stays as it was"
+    return f"{told}; {_delivered(model, version, champion, question.answer.at)}"
+
+
+def _delivered(model: str, version: str, champion: str | None, approved: datetime) -> str:
+    """What came of an approval."""
+    if version == champion:
+        return "it is the champion"
+    again = "approve it once more, which delivers it again"
+    runs = Client().list_pipeline_runs(
+        tags=model_tag(model), pipeline_name=DELIVERY, sort_by="desc:created", size=1, hydrate=True
+    )
+    run = next((run for run in runs.items if run.created.replace(tzinfo=UTC) >= approved), None)
+    if run is None:
+        return f"no run has delivered it; {again}"
+    if not run.status.is_finished:
+        return f"{run.name} delivers it"
+    deployment = _output(run.name, "deploy", "deployment", Deployment)
+    if deployment is None:
+        return f"{run.name} did not deliver it ({run.status}); {again}"
+    return "it went live, and is not the champion any more" if deployment.outcome == "live" else deployment.message
 
 
 def recovery(windows: Sequence[VerdictLine], champion: str, since: datetime) -> VerdictLine | None:

@@ -29,6 +29,7 @@ from orchestration.run_settings import without_waiting
 from orchestration.schema import check, tagged, tags
 from orchestration.secrets import check_secrets
 from orchestration.settings import check_settings, declared_flavors
+from orchestration.together import check_together
 
 if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
@@ -156,10 +157,10 @@ def load(
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
-    mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
+    mistakes += _check_gate(document, pipeline, mistakes)
+    mistakes += check_together(document, parameters, tuple(mistakes))
     if backfill:
         _require_window(backfill, mistakes)
-    mistakes += [*_check_rollout(parameters), *_check_labels(parameters)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -214,51 +215,11 @@ def _check_gate(document: Document, pipeline: Pipeline, mistakes: list[Mistake])
         yield from (mistake for mistake in in_gate if mistake.path not in known)
 
 
-def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> Iterator[Mistake]:
-    """Which rows a run reads, against its window and its source, where these are right."""
-    if mistakes or "refresh" not in parameters:
-        return
-    source, window, backfill = (parameters[name] for name in ("source", "window", "backfill"))
-    try:
-        if parameters["refresh"].policy(window) == "incremental":
-            source.check_incremental()
-    except InputError as error:
-        yield Mistake(("parameters", "refresh"), str(error))
-    try:
-        source.check_window(backfill.window if backfill else window.resolve() if window else None)
-    except InputError as error:
-        yield Mistake(("parameters", "backfill" if backfill else "window"), str(error))
-
-
 def _require_window(backfill: Mapping[str, str], mistakes: Iterable[Mistake]) -> None:
     """Raises InputError: what `--window` gave is wrong, which is on no line of the file."""
     for mistake in mistakes:
         if mistake.path[:2] == ("parameters", "backfill"):
             raise InputError(f"--window {backfill['start']}..{backfill['end']}: {mistake.message}")
-
-
-def _check_rollout(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What a rollout asks for that its ramp has no use for, and what it asks of the host, where both are right."""
-    rollout, host = parameters.get("rollout"), parameters.get("host")
-    if rollout is None:
-        return
-    place: YamlPath = ("parameters", "rollout")
-    yield from (Mistake((*place, *path), reason) for path, reason in rollout.idle_words())
-    if host is not None and rollout.shadow is not None and not host.shadows:
-        reason = f"a host of kind {host.kind} copies no requests (allowed: local_endpoint); leave shadow out"
-        yield Mistake((*place, "shadow"), reason)
-
-
-def _check_labels(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Whether the source of monitoring's labels tells whose they are."""
-    if (labels := parameters.get("labels")) is None:
-        return
-    from evergreen.monitoring.label_rows import columns_of
-
-    try:
-        columns_of(labels)
-    except InputError as error:
-        yield Mistake(("parameters", "labels"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

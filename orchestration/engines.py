@@ -32,9 +32,9 @@ def put_engines(version: ModelVersion, model_dir: Path) -> None:
     """Puts the graphs of a version, and which of them serves, into its model's directory.
 
     Nothing where an earlier release made none, or none could be made; where they are lost or damaged, or the disk is
-    full, that is told and torch serves: a version without engines is as good, only slower.
+    full, that is told and torch answers: a version without engines is as good, only slower.
     """
-    with beside_the_point(f"the engines of version {version.version}: torch serves it"):
+    with beside_the_point(f"the engines of version {version.version}: torch answers"):
         served = served_engines(version.engines, version.report)
         if served is not None and served.engines.manifest.variants:
             add_engines(model_dir, served)

@@ -14,12 +14,11 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import TaskSettings, host_of
 from evergreen.core.monitor import DriftRules
 from evergreen.core.names import listed, nearest
-from evergreen.core.quality import Quality
+from evergreen.core.quality import METRICS, Quality
 from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
 from evergreen.core.when import verdicts_that_count
 from evergreen.monitoring.label_rows import check_labels, label_table
-from evergreen.monitoring.quality import METRICS
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.watch import Watched, watch, with_quality
 from evergreen.tasks.kinds import TASKS

@@ -48,10 +48,14 @@ PREDICTED_KEY = "predicted"
 """Metadata of the step `predict`: what was predicted, in words."""
 VERDICT_KEY = "verdict"
 """Metadata of the step `monitor`: its verdict, in words."""
+ALERTS_KEY = "alerts"
+"""Metadata of the steps that alert: what became of each alert, in words."""
 REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
 """In what a run's configuration carries beside its own: something like cron has started it."""
+CONFIGURATION_KEY = "configuration"
+"""In the same: the configuration's file, as a person here would type it."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -61,8 +65,7 @@ class RunSummary(Frozen):
     `outcome` is what became of the endpoint, as `Deployment` has it; null when the run did not come so far.
     `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
     the platform's; `predicted` is what a batch prediction did, `verdict` what monitoring said; each null where there is
-    none. `machines` are those that
-    were not to be had, each in a sentence.
+    none. `alerts` are what became of each alert, `machines` those that were not to be had, each in a sentence.
     """
 
     name: str
@@ -71,6 +74,7 @@ class RunSummary(Frozen):
     reason: str | None = None
     predicted: str | None = None
     verdict: str | None = None
+    alerts: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     outcome: str | None
     stack: str | None
@@ -82,7 +86,7 @@ class RunOutcome(Frozen):
     """What a finished run decided and did; `report_page` is where its evaluation page is kept.
 
     `run` is its name, `run_url` leads to the dashboard when a server is known, `intake` tells what was read of what the
-    source holds, and which rows of it are in no split.
+    source holds, and which rows of it are in no split, `alerts` what became of each alert.
     """
 
     run: str
@@ -93,6 +97,7 @@ class RunOutcome(Frozen):
     deployment: Deployment
     publication: Publication | None = None
     intake: str | None = None
+    alerts: tuple[str, ...] = ()
 
 
 def run_name(options: Mapping[str, Any], given: str | None, pipeline: str = PIPELINE) -> str:
@@ -169,11 +174,15 @@ def model_tag(model: str) -> str:
     return f"model={model}"
 
 
-def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -> dict[str, Any]:
+def marked(
+    options: Mapping[str, Any], model: str, *, configuration: str | None = None, scheduled: bool = False
+) -> dict[str, Any]:
     """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code,
-    and whether it is `scheduled` by something that is no schedule of ZenML's.
+    the file of the `configuration`, and whether it is `scheduled` by something that is no schedule of ZenML's.
     """
     extra = dict(options.get("extra") or {})
+    if configuration:
+        extra[CONFIGURATION_KEY] = configuration
     if scheduled:
         extra[SCHEDULED_KEY] = True
     if commit := commit_of(ROOT):
@@ -200,6 +209,7 @@ def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
         reason=reason,
         predicted=_noted(steps, "predict", PREDICTED_KEY),
         verdict=_noted(steps, "monitor", VERDICT_KEY),
+        alerts=_alerts(steps),
         machines=_machines_refused(run, steps),
         outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
@@ -254,6 +264,12 @@ def is_scheduled() -> bool:
     return run.schedule is not None or bool(run.config.extra.get(SCHEDULED_KEY))
 
 
+def configuration_of(run: PipelineRunResponse) -> str | None:
+    """The file of a run's configuration, as whoever started it would type it; None where nothing tells."""
+    named = run.config.extra.get(CONFIGURATION_KEY)
+    return str(named) if named else None
+
+
 def deployment_outcome(run: PipelineRunResponse) -> str | None:
     """What became of the endpoint in a run, one of `Deployment`'s outcomes; None where it did not come so far."""
     return _deployment_outcome(steps_of(run))
@@ -269,6 +285,16 @@ def _noted(steps: Mapping[str, StepRunResponse], name: str, key: str) -> str | N
     return str(noted) if noted else None
 
 
+def alerts_of(run: PipelineRunResponse) -> tuple[str, ...]:
+    """What became of each alert of a run, in words; none where there was nothing to tell."""
+    return _alerts(steps_of(run))
+
+
+def _alerts(steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
+    noted = (step.run_metadata.get(ALERTS_KEY) for step in steps.values())
+    return tuple(str(words) for one in noted if isinstance(one, list | tuple) for words in one)
+
+
 def outcome_of(run_id: UUID) -> RunOutcome:
     """The outcome of a finished run."""
     run = Client().get_pipeline_run(run_id)
@@ -281,14 +307,15 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         deployment=_output(run, "deploy", "deployment", Deployment),
         publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
         intake=_intake(run),
+        alerts=alerts_of(run),
     )
 
 
-def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None]:
-    """What a finished run of a delivery did."""
+def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None, tuple[str, ...]]:
+    """What a finished run of a delivery did, and what became of its alerts."""
     run = Client().get_pipeline_run(run_id)
     published = _output(run, "publish", "publication", Publication) if "publish" in run.steps else None
-    return _output(run, "deploy", "deployment", Deployment), published
+    return _output(run, "deploy", "deployment", Deployment), published, alerts_of(run)
 
 
 def batch_report_of(run_id: UUID) -> BatchReport:
@@ -297,9 +324,10 @@ def batch_report_of(run_id: UUID) -> BatchReport:
 
 
 def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
-    """What a finished run of monitoring said, and where its page is kept."""
+    """What a finished run of monitoring said, with what became of its alerts, and where its page is kept."""
     run = Client().get_pipeline_run(run_id)
-    return _output(run, "monitor", "verdict", Verdict), page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    verdict = _output(run, "monitor", "verdict", Verdict).model_copy(update={"alerts": alerts_of(run)})
+    return verdict, page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
 
 
 def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:

@@ -39,9 +39,11 @@ def score_champion(
         EvergreenError: there is no champion, or its model, its engine or its splits are gone.
     """
     champion = champion_of(model_name, "evaluate")
+    logger.info("reading the rows of %s", " ".join(source.read_from.values()))
     read = source_of(source).read(window, scratch_directory("dataset"))
     dataset = latest_rows(read, scratch_directory("latest"))
     live = Live(load_artifact(champion.artifact, TrainedModel), _trained_on(champion, source), _serving(champion))
+    logger.info("%s rows are read; version %s answers them", f"{dataset.manifest.rows:,}", champion.version)
     return scored(task, live, dataset, scratch_directory("scored"))
 
 

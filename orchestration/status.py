@@ -118,7 +118,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
-        chain=_chain(model_name, champion),
+        chain=_chain(model_name, state),
         approvals=_approvals(state),
     )
 
@@ -171,9 +171,9 @@ def _missing(champion: ModelVersion | None) -> str | None:
     return None
 
 
-def _chain(model_name: str, champion: ModelVersion | None) -> Chain | None:
+def _chain(model_name: str, state: RecordState) -> Chain | None:
     with beside_the_point("what led to the last training, and what came of it"):
-        return chain_of(model_name, champion.version if champion else None)
+        return chain_of(model_name, state.aliases.get(Alias.CHAMPION), state.questions)
     return None
 
 

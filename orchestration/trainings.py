@@ -27,7 +27,7 @@ OUTCOMES = {
     "kept": "left the endpoint as it was",
     "rolled_back": "was rolled back",
     "none": "made no version that passes the gate",
-    "waiting": "trained a version that waits for approval",
+    "waiting": "trained a version that a person is asked about",
     "registered": "registered a version",
 }
 STOPPED = (ExecutionStatus.STOPPED, ExecutionStatus.CANCELLED)

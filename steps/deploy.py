@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
+from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
@@ -13,10 +14,10 @@ from evergreen.core.approval import Approval
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
-from orchestration.alerting import alert
+from orchestration.alerting import alert, note_alerts
 from orchestration.approval import register_only
 from orchestration.deployment import deploy_decision
-from orchestration.runs import OUTCOME_KEY
+from orchestration.runs import OUTCOME_KEY, configuration_of
 from orchestration.tracking import track_rollout
 
 
@@ -40,34 +41,48 @@ def deploy(
         deployment = register_only(model_name, host, decision, run.name, approval)
     track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
-    if deployment.outcome == "rolled_back":
-        alert(model_name, alerts, _news(model_name, decision, deployment, get_run_url(run)))
-    if waits(deployment, approval):
-        alert(model_name, alerts, waiting_news(model_name, decision.version, deployment, get_run_url(run)))
+    if news := _news(model_name, decision, deployment, approval, run):
+        note_alerts([alert(model_name, alerts, news)])
     return deployment
 
 
-def waits(deployment: Deployment, approval: Approval | None) -> bool:
+def _news(
+    model_name: str,
+    decision: PromotionDecision,
+    deployment: Deployment,
+    approval: Approval | None,
+    run: PipelineRunResponse,
+) -> Alert | None:
+    """What of a deployment a person is told; None: nothing."""
+    if deployment.outcome == "rolled_back":
+        return _rollback_news(model_name, decision, deployment, get_run_url(run))
+    if waits_for_a_person(deployment, approval):
+        return _approval_news(model_name, decision.version, deployment, run)
+    return None
+
+
+def waits_for_a_person(deployment: Deployment, approval: Approval | None) -> bool:
     """Whether a version waits for a person, within the time that `approval` gives; one that is registered without it
     may wait for ever, and is no news.
     """
     return deployment.outcome == "waiting" or (deployment.outcome == "registered" and approval is not None)
 
 
-def waiting_news(model_name: str, version: str, deployment: Deployment, link: str | None) -> Alert:
+def _approval_news(model_name: str, version: str, deployment: Deployment, run: PipelineRunResponse) -> Alert:
     """That the version waits, until when, and how to answer; the same news as long as it is the same version."""
-    answer = f'python run.py approve {version} --config FILE --why "…", or reject in place of approve'
+    arguments = f'{version} --config {configuration_of(run) or "…"} --name {model_name} --why "…"'
+    answers = (f"python run.py {command} {arguments}" for command in ("approve", "reject"))
     return Alert(
         model=model_name,
         kind="approval",
         key=version,
         title=f"version {version} waits for a person",
-        text=f"{deployment.message}\n{answer}",
-        link=link,
+        text="\n".join([deployment.message, *answers]),
+        link=get_run_url(run),
     )
 
 
-def _news(model_name: str, decision: PromotionDecision, deployment: Deployment, link: str | None) -> Alert:
+def _rollback_news(model_name: str, decision: PromotionDecision, deployment: Deployment, link: str | None) -> Alert:
     """Of a version whose rollout was begun that it went back, else that the champion does not serve as it should: one
     that waits for a person was not rolled out.
     """

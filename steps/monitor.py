@@ -9,17 +9,18 @@ from zenml.logger import get_logger
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost, AnySource
-from evergreen.core.alerts import Alerts
+from evergreen.core.alerts import AlertOutcome, Alerts
 from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
 from evergreen.core.refresh import Backfill
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import Window
-from orchestration.alerting import alert
+from orchestration.alerting import alert, note_alerts
 from orchestration.monitoring import Watching, news_of, verdict_on
 from orchestration.runs import VERDICT_KEY
 
 logger = get_logger(__name__)
+OF_THE_PAST = "a window that was given by hand alerts nobody: whoever looks at the past reads the verdict"
 
 
 @step(enable_cache=False)
@@ -43,7 +44,9 @@ def monitor(
     verdict = verdict_on(Watching(model_name, host, drift, labels, quality), resolved)
     log_metadata({VERDICT_KEY: verdict.words})
     logger.info("version %s: %s", verdict.version, verdict.words)
-    if backfill is None:  # whoever looks at the past is told by its verdict
-        for news in news_of(verdict, get_run_url(get_step_context().pipeline_run)):
-            alert(model_name, alerts, news)
+    news = list(news_of(verdict, get_run_url(get_step_context().pipeline_run)))
+    if backfill is None:
+        note_alerts([alert(model_name, alerts, one) for one in news])
+    else:
+        note_alerts([AlertOutcome(title=one.title, held_back=OF_THE_PAST) for one in news])
     return verdict

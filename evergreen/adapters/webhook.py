@@ -13,7 +13,8 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from evergreen.adapters.google.calls import failure_of, retry_policy, unavailable
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.alerts import ChannelError, ChannelFailure
+from evergreen.core.errors import EvergreenError
 
 CONNECT_S, READ_S = 5.0, 10.0
 RETRY_S = 12.0
@@ -24,22 +25,21 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 CLOSED = frozenset({401, 403})
 GONE = frozenset({404, 410})
 SLOW = "try again later, and see whether the service is slow, or a proxy on the way"
+NO_ADDRESS = ChannelFailure(
+    reason="it has no address that begins with https:// (value not shown)",
+    fix="set the variable to the address that the service gave you, whole",
+)
 UNREACHABLE = "check the address's host and port, and whether this machine's network, proxy or firewall lets it through"
 
 
-class WebhookError(EvergreenError):
-    """The message was not taken."""
-
-
-def post(url: str, content: Mapping[str, str | None]) -> None:
+def post(url: str, content: Mapping[str, str]) -> None:
     """Returns once the address has taken the content. No redirect is followed: it would lead the message elsewhere.
 
     Raises:
-        InputError: it is no address of HTTP.
-        WebhookError: it answers with another status than 2xx, or does not answer in time.
+        ChannelError: it is no address of HTTP, answers with another status than 2xx, or does not answer in time.
     """
     if not is_address(url):
-        raise InputError("should hold an address that begins with https:// (value not shown)")
+        raise ChannelError(NO_ADDRESS)
     sent: Future[None] = Future()
 
     def send() -> None:
@@ -47,16 +47,17 @@ def post(url: str, content: Mapping[str, str | None]) -> None:
             retry_policy(RETRY_S)(partial(_attempt, url, content))()
             sent.set_result(None)
         except Exception as error:  # whatever requests raises, with the address in its words
-            sent.set_exception(error if isinstance(error, EvergreenError) else WebhookError(_reason(error)))
+            sent.set_exception(error if isinstance(error, EvergreenError) else ChannelError(_failure(error)))
 
     Thread(target=send, daemon=True).start()
     try:
         sent.result(MOST_S)
     except TimeoutError:
-        raise WebhookError(f"it has not answered whole within {MOST_S:g} s; {SLOW}") from None
+        failure = ChannelFailure(reason=f"it has not answered whole within {MOST_S:g} s", fix=SLOW)
+        raise ChannelError(failure) from None
 
 
-def _attempt(url: str, content: Mapping[str, str | None]) -> None:
+def _attempt(url: str, content: Mapping[str, str]) -> None:
     import requests
 
     answer = requests.post(url, json=content, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
@@ -64,7 +65,11 @@ def _attempt(url: str, content: Mapping[str, str | None]) -> None:
         if answer.status_code in TRANSIENT:
             raise unavailable(f"status {answer.status_code}")
         if not 200 <= answer.status_code < 300:
-            raise WebhookError(f"it answers with status {answer.status_code}; {_advice(answer.status_code)}")
+            raise ChannelError(_refused(answer.status_code))
+
+
+def _refused(status: int, often: str = "") -> ChannelFailure:
+    return ChannelFailure(reason=f"it answers with status {status}{often}", fix=_advice(status))
 
 
 def _advice(status: int) -> str:
@@ -91,16 +96,15 @@ def is_address(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _reason(error: Exception) -> str:
+def _failure(error: Exception) -> ChannelFailure:
     import requests
 
     failure = failure_of(error)
     last = failure.error if failure else error
     if isinstance(last, requests.Timeout):
-        return f"it does not answer within {READ_S:g} s; {SLOW}"
+        return ChannelFailure(reason=f"it does not answer within {READ_S:g} s", fix=SLOW)
     if isinstance(last, requests.ConnectionError):
-        return f"it cannot be reached; {UNREACHABLE}"
+        return ChannelFailure(reason="it cannot be reached", fix=UNREACHABLE)
     if failure and failure.reason.startswith("status "):
-        status = int(failure.reason.removeprefix("status "))
-        return f"it answers with status {status}, again and again; {_advice(status)}"
-    return f"it was not taken ({type(last).__name__})"
+        return _refused(int(failure.reason.removeprefix("status ")), ", again and again")
+    return ChannelFailure(reason=f"it was not taken ({type(last).__name__})")

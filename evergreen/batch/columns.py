@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evergreen.core.batch import Row
+from evergreen.core.batch import ERROR, PREFIX, VERSION, Row
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed
 from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
-VERSION, ERROR = "version", "error"
 FORMULA_SIGNS = ("=", "+", "-", "@")
 
 
@@ -96,7 +95,7 @@ def _value(name: str, value: Any, binary: Sequence[str]) -> Any:
 
 def beside(row: Row, ours: Row) -> Row:
     """Both; a column that the row has already is kept, ours then starts with `predicted_`."""
-    return row | {f"predicted_{name}" if name in row else name: value for name, value in ours.items()}
+    return row | {f"{PREFIX}{name}" if name in row else name: value for name, value in ours.items()}
 
 
 def types_of(rows: Sequence[Row]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evergreen.batch.columns import FORMULA_SIGNS, Columns, taken_for_formulas
 from evergreen.batch.job import SHARD_ROWS, Job
@@ -46,14 +47,18 @@ def job_of(name: str, model: Model, task: TaskSettings, asked: Asked, output: Se
     columns, rows = columns_of(task, asked), asked.rows
     needed = None if columns.kept is None else tuple(dict.fromkeys((*columns.asked, *columns.kept)))
     table = source_of(rows).table(asked.window, needed)
-    dialect = rows.model_dump(include=set(rows.table_fields))
-    store = store_of(output).of_rows(dialect, typed=table.schema is not None)
+    store = store_of(output).of_rows(dialect_of(rows), typed=table.schema is not None)
     if store.part_format == "parquet":
         columns = columns.with_bytes(task.encoded_answers)
     origin = " ".join(rows.read_from.values())
     formulas = [label for label in task.classes if label.startswith(FORMULA_SIGNS)] if store.is_delimited else []
     note = taken_for_formulas(f"labels such as {listed(formulas[:MOST_LABELS])}", "it") if formulas else None
     return Job(name, origin, table, Work(model, columns, store), asked.shard_rows, note)
+
+
+def dialect_of(rows: SourceSettings) -> dict[str, Any]:
+    """How the rows' tables are written as text."""
+    return rows.model_dump(include=set(rows.table_fields))
 
 
 def columns_of(task: TaskSettings, asked: Asked) -> Columns:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 
 from evergreen.batch.work import Done, Model, Shard, Traits, Work, predict_shard, traits_of
 from evergreen.core.errors import EvergreenError
@@ -59,7 +60,9 @@ class Pool:
     def traits(self, model: Model) -> Traits:
         """What the model's examples show; the process that is asked has then loaded it."""
         with _processes_live():
-            return self._executor.submit(traits_of, model, self.threads).result()
+            with _deaf_to_ctrl_c():
+                asked = self._executor.submit(traits_of, model, self.threads)
+            return asked.result()
 
     def done(self, work: Work, shards: Iterable[Shard]) -> Iterator[Done]:
         """What came of each, in order.
@@ -70,7 +73,8 @@ class Pool:
         waiting: deque[Future[Done]] = deque()
         with _processes_live():
             for shard in shards:
-                waiting.append(self._executor.submit(predict_shard, work, shard, work.engine))
+                with _deaf_to_ctrl_c():
+                    waiting.append(self._executor.submit(predict_shard, work, shard, work.engine))
                 if len(waiting) >= self.workers * _WAITING:
                     yield waiting.popleft().result()
             while waiting:
@@ -84,9 +88,15 @@ def processes(count: int) -> Iterator[Here | Pool]:
         yield Here()
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, and a GPU's state
-    executor = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(os.getpid(),))
+    ending = context.Event()
+    executor = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(os.getpid(), ending))
     try:
         yield Pool(executor, count)
+    except Exception:
+        raise
+    except BaseException:  # Ctrl-C: shards at work are not waited for; who goes on predicts them again
+        ending.set()
+        raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -102,12 +112,24 @@ def _processes_live() -> Iterator[None]:
         ) from error
 
 
-def _begin(parent: int) -> None:
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Within the block it waits. Processes that are started there never hear it: a terminal sends it to them too, and
+    they are their parent's to end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(parent: int, ending: Event) -> None:
     """Begins a process of the pool: without its parent it would wait for work for ever."""
-    threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, ending), name="parent", daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOKS_EVERY_S)
+def _end_with(parent: int, ending: Event) -> None:
+    while os.getppid() == parent and not ending.wait(_LOOKS_EVERY_S):
+        pass
     os._exit(1)

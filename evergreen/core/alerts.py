@@ -13,11 +13,32 @@ from pydantic import Field
 
 from evergreen.core.addresses import without_password
 from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError
 from evergreen.core.window import Duration, parse_duration
 
 Told = Literal["drift", "quality", "rollback", "idle", "approval"]
 MOST_CHARS = 3_000
 """Of a message: chat services take little more."""
+
+
+class ChannelFailure(Frozen):
+    """Why a channel does not take alerts: what is wrong, and what to do next."""
+
+    reason: str
+    fix: str = ""
+
+    @property
+    def words(self) -> str:
+        """Both in a line."""
+        return f"{self.reason}; {self.fix}" if self.fix else self.reason
+
+
+class ChannelError(EvergreenError):
+    """A channel does not take an alert; `failure` has why and what to do apart."""
+
+    def __init__(self, failure: ChannelFailure) -> None:
+        super().__init__(failure.words)
+        self.failure = failure
 
 
 class Alerts(Frozen):
@@ -42,11 +63,40 @@ class Alerts(Frozen):
         """The environment variables that hold its secrets, by field."""
         return {"webhook_env": self.webhook_env} if self.webhook_env else {}
 
-    def tells(self, alert: Alert, told: datetime | None, now: datetime) -> bool:
-        """Whether the alert is sent `now`, if one of its `id` was `told` then; None: never."""
-        if not self.channels or alert.kind not in self.kinds:
-            return False
-        return told is None or now - told >= parse_duration(self.cool_down)
+    def silence(self, alert: Alert) -> str | None:
+        """Why the alert is sent to nobody, however seldom it comes up; None: it is sent."""
+        if not self.channels:
+            return "parameters.alerts names no channel"
+        return None if alert.kind in self.kinds else f"alerts.kinds leaves out {alert.kind}"
+
+    def held_back(self, told: datetime | None, now: datetime) -> str | None:
+        """Why an alert that was `told` then (None: never) is not sent again `now`; None: it is."""
+        if told is None or now - told >= parse_duration(self.cool_down):
+            return None
+        return f"the same news was sent on {told:%Y-%m-%d %H:%M} UTC, and alerts.cool_down is {self.cool_down}"
+
+
+class AlertOutcome(Frozen):
+    """What became of an alert: the channels that took it, those that did not, or why it was `held_back` from all."""
+
+    title: str
+    taken: tuple[str, ...] = ()
+    failures: dict[str, ChannelFailure] = {}
+    held_back: str | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether anybody was told."""
+        return bool(self.taken)
+
+    @property
+    def words(self) -> str:
+        """`'requests moved': sent by webhook; not sent by slack: …`."""
+        if self.held_back:
+            return f"'{self.title}': not sent, for {self.held_back}"
+        sent = (f"sent by {' and '.join(self.taken)}",) if self.taken else ()
+        failed = (f"not sent by {channel}: {failure.words}" for channel, failure in self.failures.items())
+        return f"'{self.title}': {'; '.join([*sent, *failed])}"
 
 
 class Alert(Frozen):
@@ -73,13 +123,16 @@ class Alert(Frozen):
         whole = without_password("\n".join(filter(None, lines)))
         return whole if len(whole) <= MOST_CHARS else f"{whole[: MOST_CHARS - 1]}…"
 
-    def content(self) -> dict[str, str | None]:
-        """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs."""
+    def content(self) -> dict[str, str]:
+        """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs; `link`
+        where there is one.
+        """
+        link = {"link": without_password(self.link)} if self.link else {}
         return {
             "text": self.message(),
             "model": self.model,
             "kind": self.kind,
             "key": self.key,
             "title": without_password(self.title),
-            "link": self.link and without_password(self.link),
+            **link,
         }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
+from evergreen.core.artifacts import VERSION_LENGTH
 from evergreen.core.base import Frozen
 from evergreen.core.lease import Holder, Lease
 
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = dict[str, Any]
+VERSION, ERROR = "version", "error"
+"""The last two columns of each row that was predicted; where a row had one already, ours begins with `predicted_`."""
+PREFIX = "predicted_"
 PartFormat = Literal["jsonl", "parquet"]
 MOST_SHARD_ROWS = 20_000
 _NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})-(\d+)")
+_VERSION = re.compile(rf"[0-9a-fv][0-9a-f]{{{VERSION_LENGTH - 1}}}")
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,12 @@ class OwnTurn:
         """Returns."""
 
 
+def was_predicted(row: Row) -> bool:
+    """Whether a row ends with the version that predicted it and the reason why it could not, as every output's do."""
+    names = [name.removeprefix(PREFIX) for name in list(row)[-2:]]
+    return names == [VERSION, ERROR] and _VERSION.fullmatch(str(list(row.values())[-2])) is not None
+
+
 class PartStore(Protocol):
     """Where parts are kept and, once all are there, become the output. It travels to workers."""
 
@@ -92,7 +103,9 @@ class PartStore(Protocol):
         """The same for rows of an input: fields that say how its tables are read, and whether their types are known."""
 
     def check(self) -> str:
-        """Where the output goes, in words. Raises InputError: it cannot be written there."""
+        """Where the output goes, in words. Raises InputError: it cannot be written there, or what is there was not
+        predicted.
+        """
 
     def turn(self, holder: Holder, over: Callable[[Lease], bool]) -> AbstractContextManager[Turn]:
         """The output, this job's alone within the block, on any machine; `over` says from whom it is taken over.
@@ -111,7 +124,7 @@ class PartStore(Protocol):
     def finish(self, parts: Sequence[Part]) -> str:
         """Makes the output of these parts alone, in their order, at once, and removes what it does not need any more.
 
-        Says where it is. Cut off anywhere, it can be called again.
+        Says where it is. Cut off anywhere, it can be called again. Raises InputError as `check` does.
         """
 
 

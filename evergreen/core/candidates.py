@@ -8,9 +8,12 @@ from evergreen.core.approval import Answer, Question, Standing
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.gate import ANOTHER_MODEL, APPROVAL, overtaken
+from evergreen.core.names import nearest
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 REFUSED = (Standing.REJECTED, Standing.EXPIRED)
+MOST_MEANT = 3
+"""So many versions are offered for a name that is short for them."""
 
 
 def refusal(state: RecordState, version: ModelVersion, now: datetime) -> str | None:
@@ -74,7 +77,11 @@ def rejectable(state: RecordState, name: str) -> ModelVersion:
     """
     version = _registered(state, name)
     if name == state.aliases.get(Alias.CHAMPION):
-        raise InputError(f"version {name} is the champion; `rollback` gives the previous one all the traffic again")
+        back = "`rollback` gives the previous one all the traffic again"
+        first = (
+            "there is none before it to go back to: run the pipeline for another one, or `teardown` ends its endpoint"
+        )
+        raise InputError(f"version {name} is the champion; {back if state.aliases.get(Alias.PREVIOUS) else first}")
     if name == state.aliases.get(Alias.PREVIOUS):
         raise InputError(f"version {name} is the previous champion, which `rollback` goes back to; it stays")
     return version
@@ -107,5 +114,14 @@ def _registered(state: RecordState, name: str) -> ModelVersion:
     if version is None:
         held = ", ".join(entry.version for entry in reversed(state.versions))
         has = f"has: {held}, newest first" if held else "which has none yet: run the configuration first"
-        raise InputError(f"version {name!r} is not in the record ({has})")
+        raise InputError(f"version {name!r} is not in the record{_meant(state, name)} ({has})")
     return version
+
+
+def _meant(state: RecordState, name: str) -> str:
+    """`; did you mean '3fa41c02be17'?`, where the name is short for one, or nearly one; else nothing."""
+    held = [entry.version for entry in reversed(state.versions)]
+    if name and (longer := [version for version in held if version.startswith(name)]):
+        return f"; a version is named whole, did you mean {' or '.join(map(repr, longer[:MOST_MEANT]))}?"
+    near = nearest(name, held).strip(" ()")
+    return f"; {near}" if near else ""

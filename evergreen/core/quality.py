@@ -5,10 +5,16 @@ quality: {floors: {accuracy: 0.9}, reach: 30d}
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
+from evergreen.core.metric import MetricName
 from evergreen.core.window import Duration
+
+METRICS = (MetricName.ACCURACY, MetricName.MACRO_F1)
+"""What labels measure, from 0 to 1."""
 
 
 class Quality(Frozen):
@@ -18,6 +24,6 @@ class Quality(Frozen):
     are not measured.
     """
 
-    floors: dict[str, float] = {}
+    floors: dict[str, Annotated[FiniteFloat, Field(ge=0, le=1)]] = {}
     reach: Duration = "30d"
     min_rows: int = Field(30, ge=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.judge.settings import DAY_S, Judge
@@ -16,6 +16,14 @@ ALL_TRAFFIC = 100
 MOST_SHARES = 20
 LONGEST_S = 5 * DAY_S
 """Vertex AI ends a task after seven days: what deploys before the ramp and tidies up after it needs the rest."""
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a ramp: where, why, and the fields that it was seen by, as paths."""
+
+    path: tuple[str, ...]
+    reason: str
+    reads: tuple[tuple[str, ...], ...]
 
 
 class Ramp(Frozen):
@@ -30,23 +38,27 @@ class Ramp(Frozen):
     judge: Judge | None = Judge()
     shadow: Shadow | None = None
 
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if any(later <= earlier for earlier, later in pairwise(self.shares)):
-            raise ValueError(f"shares {list(self.shares)} do not rise; write them in the order in which they are given")
-        if self.total_s > LONGEST_S:
+    @field_validator("shares")
+    @classmethod
+    def _rising(cls, shares: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise(shares)):
             raise ValueError(
+                f"each share should be greater than the one before, got {list(shares)}; write {sorted(set(shares))}"
+            )
+        return shares
+
+    def complaints(self) -> Iterator[Complaint]:
+        """What fields ask for together that cannot be, or was given and would never count; defaults are left alone.
+
+        A ramp that was written down with its defaults still has to be read, so this is no validation.
+        """
+        if self.total_s > LONGEST_S:
+            reason = (
                 f"{len(self.shares)} shares of {self.hold_s:g} s{' after a shadow' if self.shadow else ''} take "
                 f"{self.total_s / DAY_S:.1f} days, a rollout takes {LONGEST_S / DAY_S:g} at most; hold each for a "
                 "shorter time, or give fewer"
             )
-        return self
-
-    def idle_words(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What was given and would never count, by its place, with what is wrong; defaults are left alone.
-
-        A ramp that was written down with its defaults still has to be read, so this is no validation.
-        """
+            yield Complaint((), reason, (("shares",), ("hold_s",), ("shadow",)))
         if self.judge is None or "judge" not in self.model_fields_set:
             return
         if not self.shares:
@@ -54,13 +66,14 @@ class Ramp(Frozen):
                 "a judge is given and shares is [], so no version would ever be judged; give shares of 1 to "
                 f"{ALL_TRAFFIC - 1} percent, such as shares: [5, 25, 50], or leave judge out"
             )
-            yield ("judge",), reason
+            yield Complaint(("judge",), reason, (("shares",),))
         if "max_hold_s" in self.judge.model_fields_set and self.judge.max_hold_s < self.hold_s:
             reason = (
                 f"{self.judge.max_hold_s:g} s is shorter than hold_s, {self.hold_s:g} s, for which each share is held "
-                f"anyway; give {self.hold_s:g} to {DAY_S:g}, or a shorter hold_s"
+                f"anyway; give max_hold_s {self.hold_s:g} to {DAY_S:g}, or a hold_s of {self.judge.max_hold_s:g} at "
+                "most"
             )
-            yield ("judge", "max_hold_s"), reason
+            yield Complaint(("judge", "max_hold_s"), reason, (("hold_s",), ("judge", "max_hold_s")))
 
     @property
     def total_s(self) -> float:

@@ -339,6 +339,10 @@ def _measured(scores: PartScores) -> Iterator[tuple[Cell, ...]]:
         yield scores.part, scores.rows, name, metric.value, theirs, *compared
 
 
+TOO_LITTLE = "less than could be measured"
+"""Memory by which the process did not grow, as where an engine took what one before it had given back."""
+
+
 def _engine_row(measured: MeasuredEngine) -> tuple[Cell, ...]:
     otherwise, lost = measured.disagreement, measured.loss
     return (
@@ -346,7 +350,7 @@ def _engine_row(measured: MeasuredEngine) -> tuple[Cell, ...]:
         measured.rows_per_s,
         measured.latency_p50_ms,
         measured.latency_p95_ms,
-        round(measured.memory_bytes / 1e6),
+        round(measured.memory_bytes / 1e6) or TOO_LITTLE,
         round(measured.size_bytes / 1e6, 1),
         None if otherwise is None else f"{_shares(otherwise)} of {measured.compared:,}",
         None if lost is None else f"{lost.value:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})",

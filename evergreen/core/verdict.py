@@ -49,7 +49,8 @@ class Moved(Frozen):
 
 class Labels(Frozen):
     """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
-    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) too.
+    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) and
+    `newer` ones (of requests after the window, counted the next time) too.
     """
 
     used: int
@@ -57,6 +58,7 @@ class Labels(Frozen):
     duplicate: int = 0
     unknown: int = 0
     contradicting: int = 0
+    newer: int = 0
 
 
 class Distribution(Frozen):
@@ -93,7 +95,8 @@ class Verdict(Frozen):
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
     damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page; so is
-    `windows`: whether this window and those before it that count drifted, newest first.
+    `windows`: whether this window and those before it that count drifted, newest first. `alerts` are what became of
+    each alert: known once the run has ended, and empty in what it keeps.
     """
 
     model: str
@@ -112,6 +115,7 @@ class Verdict(Frozen):
     distributions: tuple[Distribution, ...] = ()
     examples: tuple[Example, ...] = ()
     windows: tuple[bool, ...] = ()
+    alerts: tuple[str, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +23,9 @@ from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Score
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
 from evergreen.evaluation.rescored import Rescored, rescored
 from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
+
+TOLD_EVERY_S = 5.0
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -81,6 +86,19 @@ def evaluate(
     )
 
 
+class _Told:
+    """Tells how many of the `rows` are answered, now and then: they may take minutes."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._last = rows, time.monotonic()
+
+    def report(self, answered: int) -> None:
+        """Tells it where it is time."""
+        if time.monotonic() - self._last >= TOLD_EVERY_S:
+            self._last = time.monotonic()
+            _log.info("%s of %s rows are answered", f"{answered:,}", f"{self._rows:,}")
+
+
 class _Answered(NamedTuple):
     """Counts of the model's answers and of each reference's, and what was seen on the way."""
 
@@ -102,11 +120,13 @@ def _answered(
     parts: list[list[Counts]] = [[] for _ in range(1 + len(references))]
     facts: defaultdict[str, list[Numbers]] = defaultdict(list)
     stopwatch, timed, seen = Stopwatch(), list[Mapping[str, Any]](), 0
+    told = _Told(evaluator.splits.manifest.rows[SplitName.TEST])
     parted = parted_by(evaluator.splits.manifest)
     for batch in evaluator.rows(tuple(dict.fromkeys((*evaluator.slices.columns, *parted)))):
         with stopwatch.answering(len(batch.ids)):
             answer = loaded.answer(batch)
         counts = finite(evaluator.counts(batch, answer), model, batch.ids)
+        told.report(seen + len(batch.ids))
         for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
             part.append(counted)
         evaluator.keep_worst(batch, answer, counts, seen)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +15,13 @@ import pyarrow as pa
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings, source_of
 from evergreen.core.names import listed
+from evergreen.core.spelled import spelled
 from evergreen.data.columns import match_columns
-from evergreen.monitoring.labels import ARRIVED, INDEX, KEY, LABEL, TRACE_ID
+from evergreen.monitoring.labels import ARRIVED, INDEX, KEY, LABEL, TRACE_ID, check_values
 
 NAMES = (TRACE_ID, INDEX, KEY, LABEL, ARRIVED)
+MOST_CHECKED = 10_000
+"""So many labels are looked at before a run: a table has far more, and each reading of it costs."""
 
 
 def columns_of(settings: SourceSettings) -> dict[str, str]:
@@ -41,18 +45,27 @@ def columns_of(settings: SourceSettings) -> dict[str, str]:
 
 
 def check_labels(settings: SourceSettings) -> None:
-    """Returns when labels can be read. Raises InputError or EvergreenError: why not."""
-    source_of(settings).table(None, tuple(columns_of(settings).values()))
+    """Returns when labels can be read, and the first of them are as they should be.
+
+    Raises:
+        InputError, EvergreenError: why not.
+    """
+    check_values(label_table(settings, MOST_CHECKED))
 
 
-def label_table(settings: SourceSettings) -> pa.Table:
-    """All labels, as texts in the columns of NAMES that there are; memory grows with them.
+def label_table(settings: SourceSettings, most: int | None = None) -> pa.Table:
+    """All labels, or the first so many, as texts in the columns of NAMES that there are; memory grows with them.
 
     Raises:
         InputError: they cannot be read, or a column is missing.
     """
+    with spelled({"source": "labels"}):
+        return _table(settings, most)
+
+
+def _table(settings: SourceSettings, most: int | None) -> pa.Table:
     columns = columns_of(settings)
-    rows = source_of(settings).table(None, tuple(columns.values())).rows
+    rows = islice(source_of(settings).table(None, tuple(columns.values())).rows, most)
     names: Mapping[str, str] = getattr(settings, "label_names", None) or {}
     values = _values(rows, columns)
     values[LABEL] = [None if label is None else names.get(label, label) for label in values[LABEL]]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.names import quoted
 from evergreen.core.verdict import Labels
 from evergreen.requestlog.arrow import SCHEMA
 
@@ -46,12 +47,12 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
     Args:
         labels: with the columns `label` and `trace_id`, of requests of several instances `index`, too; or `key`, which
             is TRACE_ID or TRACE_ID/INDEX. `arrived` where the time of a label is known.
-        rows: a log's, of the window and of as long before it as labels are waited for.
+        rows: a log's, of the window, of as long before it as labels are waited for, and of what came after it.
         version: whose answers are measured.
         window: of the verdict.
 
     Raises:
-        InputError: a column is missing, or of another type.
+        InputError: a column is missing, or a value in it is of another type.
     """
     came = _of_window(_named(labels), window)
     given = came.filter(pc.is_valid(came.column(LABEL)))
@@ -60,7 +61,8 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
     times = table.column("time_min")
     counts, kinds = (_integers(table.column(f"{LABEL}_{name}")) for name in ("count", "count_distinct"))
     known = _booleans(pc.is_valid(times))
-    mine = _booleans(pc.fill_null(pc.equal(table.column("version_min"), version), False))
+    newer = _booleans(pc.fill_null(pc.greater_equal(times, pa.scalar(window.end, TIME)), False))
+    mine = ~newer & _booleans(pc.fill_null(pc.equal(table.column("version_min"), version), False))
     is_used = mine & (kinds == 1)
     is_late = is_used & _booleans(pc.fill_null(pc.less(times, pa.scalar(window.start, TIME)), False))
     used = table.filter(pa.array(is_used))
@@ -70,13 +72,19 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
         duplicate=int((counts - 1)[is_used].sum()),
         unknown=int(counts[~known].sum()),
         contradicting=int(counts[mine & (kinds > 1)].sum()),
+        newer=int(counts[newer].sum()),
     )
     notes = {
-        "labels are of requests that other versions answered": int(counts[known & ~mine].sum()),
+        "labels are of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
         "labels are empty": came.num_rows - given.num_rows,
     }
     told = tuple(f"{count:,} {what}" for what, count in notes.items() if count)
     return Joined(counted, _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min")), told)
+
+
+def check_values(labels: pa.Table) -> None:
+    """Raises InputError: as `join_labels` does."""
+    _named(labels)
 
 
 def _named(labels: pa.Table) -> pa.Table:
@@ -85,23 +93,47 @@ def _named(labels: pa.Table) -> pa.Table:
     if LABEL not in names or not names & {TRACE_ID, KEY}:
         raise InputError(
             f"labels have the columns {', '.join(sorted(names)) or 'none'}; {LABEL} and one of {TRACE_ID}, {KEY} are "
-            "needed: name them in the labels' columns"
+            "needed: name them in labels.columns"
         )
+    traces, indices = _instances(labels, names)
+    columns = {TRACE_ID: traces, INDEX: indices, LABEL: _cast(labels, LABEL, pa.string())}
+    return pa.table(columns | ({ARRIVED: _cast(labels, ARRIVED, TIME)} if ARRIVED in names else {}))
+
+
+WANTED = {
+    ARRIVED: "a time with its zone, such as 2026-05-05T07:00:00Z",
+    INDEX: "the number of an instance in its request, from 0",
+}
+
+
+def _cast(labels: pa.Table, name: str, kind: pa.DataType) -> Any:
+    """The column as this type. Raises InputError: a value is none, with the row that has it, from 1."""
+    column = labels.column(name)
     try:
-        traces, indices = _instances(labels, names)
-        columns = {TRACE_ID: traces, INDEX: indices, LABEL: labels.column(LABEL).cast(pa.string())}
-        arrived = {ARRIVED: labels.column(ARRIVED).cast(TIME)} if ARRIVED in names else {}
+        return column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"labels have a column of another type: {error}; {LABEL} is text, {ARRIVED} a time") from error
-    return pa.table(columns | arrived)
+        number = next((at for at in range(len(column)) if not _casts(column[at], kind)), 0)
+        raise InputError(
+            f"row {number + 1} of the labels: {name} is {quoted(str(column[number].as_py()))}, which is not "
+            f"{WANTED.get(name, 'text')}; correct it, or name another column in labels.columns.{name}"
+        ) from error
+
+
+def _casts(value: Any, kind: pa.DataType) -> bool:
+    try:
+        value.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
 
 
 def _instances(labels: pa.Table, names: set[str]) -> tuple[Any, Any]:
     """Which request each label is of, and which of its instances: the first where nothing else is said."""
     if TRACE_ID in names:
-        indices = labels.column(INDEX) if INDEX in names else pa.array(np.zeros(labels.num_rows), pa.int32())
-        return labels.column(TRACE_ID).cast(pa.string()), pc.fill_null(indices.cast(pa.int32()), 0)
-    keys = labels.column(KEY).cast(pa.string())
+        zeros = pa.array(np.zeros(labels.num_rows), pa.int32())
+        indices = _cast(labels, INDEX, pa.int32()) if INDEX in names else zeros
+        return _cast(labels, TRACE_ID, pa.string()), pc.fill_null(indices, 0)
+    keys = _cast(labels, KEY, pa.string())
     traces, indices = (pc.replace_substring_regex(keys, pattern, kept) for pattern, kept in _PARTS)
     return traces, indices.cast(pa.int32())
 

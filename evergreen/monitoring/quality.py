@@ -14,11 +14,10 @@ from scipy import stats
 
 from evergreen.core.errors import InputError
 from evergreen.core.metric import Metric, MetricName
+from evergreen.core.quality import METRICS
 from evergreen.evaluation.class_scores import classification_scores
 from evergreen.evaluation.resampling import CONFIDENCE, intervals, resamples
 from evergreen.monitoring.labels import Joined
-
-METRICS = (MetricName.ACCURACY, MetricName.MACRO_F1)
 
 
 def quality_of(joined: Joined, labels: Sequence[str]) -> dict[str, Metric]:

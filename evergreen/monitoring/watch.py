@@ -5,7 +5,8 @@ verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.monitor import DriftRules
+from evergreen.core.names import listed, nearest, quoted
 from evergreen.core.protocols import RequestLog
 from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
@@ -21,13 +23,16 @@ from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
-from evergreen.monitoring.labels import join_labels
+from evergreen.monitoring.labels import ARRIVED, Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MOST_UNKNOWN = 3
+"""So many labels that the model does not know are told by name."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,25 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
         EvergreenError: the log cannot be read.
     """
     window = watched.window
-    reach = ResolvedWindow(start=window.start - parse_duration(quality.reach), end=window.end)
+    until = window.end if ARRIVED in labels.column_names else max(window.end, datetime.now(UTC))
+    reach = ResolvedWindow(start=window.start - parse_duration(quality.reach), end=until)
     joined = join_labels(labels, watched.log.read(reach), watched.version, window)
     measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
-    notes = [*verdict.notes, *joined.notes]
+    notes = [*verdict.notes, *joined.notes, *_unknown_labels(joined, watched.labels)]
     if not measured:
         notes.append(f"{joined.labels.used:,} labels measure nothing yet: at least {quality.min_rows:,} do")
     update = {"labels": joined.labels, "quality": measured, "below": below_floors(measured, quality.floors)}
     return verdict.model_copy(update={**update, "notes": tuple(notes)})
+
+
+def _unknown_labels(joined: Joined, labels: Sequence[str]) -> Iterator[str]:
+    """Labels that the model never answers, each with the nearest that it does."""
+    others = Counter(label for label in joined.truth if label not in labels)
+    for label, count in others.most_common(MOST_UNKNOWN):
+        near = nearest(label, labels)
+        yield f"{count:,} labels are {quoted(label)}{near}, which the model never answers: they count as wrong answers"
+    if (more := len(others) - MOST_UNKNOWN) > 0:
+        yield f"{more:,} more labels are none that the model answers (allowed: {listed(labels)})"
 
 
 def _usable(watched: Watched) -> tuple[Reference | None, str]:

@@ -20,7 +20,8 @@ from evergreen.pages.outcome import verdict_words
 
 MOST_LINES = 16
 MOST_FAILED = 5
-_LONGEST = 240
+_LONGEST = 1_200
+"""Of a fact: one that quotes what a person said of a version ends with what to do."""
 
 
 def terminal_summary(

@@ -9,7 +9,7 @@ EVERGREEN_LOG=/home/me/news/requests EVERGREEN_LOG_MODEL=news EVERGREEN_LOG_SAMP
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self, runtime_checkable
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -24,6 +24,15 @@ MODEL, SAMPLE, INPUTS = "EVERGREEN_LOG_MODEL", "EVERGREEN_LOG_SAMPLE", "EVERGREE
 Hook = Annotated[
     str, AfterValidator(written_as(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "module:function, such as rules:mask"))
 ]
+
+
+@runtime_checkable
+class NotesRequests(Protocol):
+    """The settings of a host that can note requests; it does where `log` is set."""
+
+    @property
+    def log(self) -> LogSettings | None:
+        """How; None: it does not."""
 
 
 class LogSettings(Frozen):

@@ -34,14 +34,14 @@ SINGLE = (
 """Headers of one value. Of `traceparent`, the standard has what cannot be read begin a new trace."""
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 """What JSON is in (RFC 8259), how some spell it, and a part of it; another one would be misread."""
-QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|b?['\"]).*)")
-"""The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request."""
+QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|(?<!\w)b?['\"]).*)")
+"""The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request, not in `can't`."""
 PERCENT = re.compile(r"[0-9]{1,3}")
 MILLISECONDS = re.compile(r"[0-9]{1,9}")
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)")
-TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(/?)")
 HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
 HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
@@ -73,9 +73,12 @@ HostName = Annotated[str, AfterValidator(_host_name)]
 def repeated_refusal(names: Iterable[str]) -> str | None:
     """Why a request is refused whose headers have these names, one for each line; None where all are said once.
 
-    Of a header that holds one value, each program on the way may take another one for it.
+    Of a header that holds one value, each program on the way may take another one for it; so it is with two headers
+    that both say how long the body is.
     """
     lines = [name.lower() for name in names]
+    if "transfer-encoding" in lines and "content-length" in lines:
+        return "content-length and transfer-encoding are both there; send one of them"
     return next(
         (f"{name} is there {lines.count(name)} times; send it once" for name in SINGLE if lines.count(name) > 1), None
     )
@@ -85,7 +88,8 @@ def malformed(reason: str) -> str:
     """What is said of a request that is no HTTP: what its parser knows, without what that quotes of it."""
     first = reason.strip().partition("\n")[0]
     what = QUOTE.sub(lambda match: "" if match["quoted"] else match[0], first).rstrip(" :.")
-    return f"this is no well-formed HTTP request{f': {what}' if what else ''}"
+    said = f": {what}" if what else ""
+    return f"this is no well-formed HTTP request{said}; send it by an HTTP/1.1 client, such as curl"
 
 
 class Trace:
@@ -157,6 +161,20 @@ def target_host(target: str) -> dict[str, str]:
     """The host of a target that is a whole URL, as the Host header above which it stands; else nothing."""
     whole = TARGET.match(target)
     return {"host": whole[1]} if whole else {}
+
+
+def target_path(target: str) -> str:
+    """The path of a request's target as it was sent, `/health` of `http://127.0.0.1:8080/health?a=1` as of itself."""
+    whole = TARGET.match(target)
+    path = target[whole.start(2) :] if whole else target
+    return path.partition("#")[0].partition("?")[0] or "/"
+
+
+def expect_refusal(headers: Mapping[str, str]) -> str | None:
+    """Why a request is refused that expects more than to be asked for its body; None where it does not."""
+    if headers.get("expect", "100-continue").strip().lower() == "100-continue":
+        return None
+    return "the Expect header asks for more than '100-continue'; leave it out"
 
 
 def origin_refusal(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.runtime.http import TRACE_HEADER, Trace, origin_refusal, repeated_refusal, target_host
+from evergreen.runtime.http import (
+    Trace,
+    expect_refusal,
+    origin_refusal,
+    repeated_refusal,
+    target_host,
+    target_path,
+)
 from evergreen.serving.accounts import LEFT, Accounts, log_fault
-from evergreen.serving.answers import error_response
+from evergreen.serving.answers import error_response, mark
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
-
-VERSION_HEADER = "x-model-version"
 
 
 class Observed:
@@ -35,6 +42,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope)
+        scope["path"] = unquote(target_path(_target(scope)))  # of a whole URL, the server below takes all for a path
         trace = Trace(given, self._model.version).id
         account = self._accounts.begin(scope["method"], scope["path"], given, trace)
         seen = account.seen
@@ -43,9 +51,7 @@ class Observed:
         async def traced_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                headers[TRACE_HEADER] = trace
-                headers[VERSION_HEADER] = self._model.version
+                mark(MutableHeaders(raw=message.setdefault("headers", [])), trace, self._model.version)
             await send(message)
 
         try:
@@ -61,10 +67,19 @@ class Observed:
             self._accounts.close(account)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a URL."""
+        """Status and reason for headers that contradict or ask for what is not done, and for foreign names in them, or
+        in a target that is a URL.
+        """
         if repeated := repeated_refusal(headers.keys()):
             return 400, repeated
-        for named in (headers, target_host(scope["raw_path"].decode("latin-1"))):
+        if expects := expect_refusal(headers):
+            return 417, expects
+        for named in (headers, target_host(_target(scope))):
             if refusal := origin_refusal(scope["method"], named, self._host, self._allowed_hosts):
                 return refusal
         return None
+
+
+def _target(scope: Scope) -> str:
+    """The request's target as it was sent, but for a query."""
+    return cast("bytes", scope["raw_path"]).decode("latin-1")

@@ -9,12 +9,13 @@ import asyncio
 import json
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import LINGER_S
-from evergreen.runtime.http import error_body
+from evergreen.runtime.http import TRACE_HEADER, error_body
 from evergreen.serving.errors import DrainingError, FullError, NotReadyError, TooLateError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError, SlowBodyError
 
@@ -32,7 +33,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 """By error: the status of its answer, and what metrics call it."""
 RETRY = {"retry-after": "1"}
+VERSION_HEADER = "x-model-version"
 LINGER_BYTES = 64 * 1024 * 1024
+
+
+def mark(headers: MutableHeaders, trace: str, version: str) -> None:
+    """What every answer says in its headers: its request's trace id, and the version that was asked."""
+    headers[TRACE_HEADER] = trace
+    headers[VERSION_HEADER] = version
 
 
 class JsonAnswer(Response):

@@ -140,8 +140,12 @@ def _too_large(answer_bytes: int, settings: ServerSettings) -> RequestTooLargeEr
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = getattr(error, "headers", None) or {}
-    not_allowed = f"{request.method} is not allowed here (allowed: {headers.get('Allow', 'none')})"
-    reason = {404: "no such route", 405: not_allowed}.get(status, "request refused")
-    response = error_response(status, f"{reason}: {request.url.path[:200]}", request.state.request_log["trace_id"])
+    routes = [route.path for route in request.app.routes if isinstance(route, Route)]
+    path = request.url.path[:200]
+    reason = {
+        404: f"no such route: {path} (has: {', '.join(routes)}); ask for one of these",
+        405: f"{request.method} is not allowed here (allowed: {headers.get('Allow', 'none')}): {path}",
+    }.get(status, f"request refused: {path}")
+    response = error_response(status, reason, request.state.request_log["trace_id"])
     response.headers.update(headers)
     return response

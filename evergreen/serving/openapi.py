@@ -14,11 +14,10 @@ from evergreen.serving.settings import ServerSettings
 REFUSALS = {
     400: "The request cannot be used; `instance` is the place of the instance that it fails on.",
     403: "A page of another site asks.",
-    404: "There is no such route; its path is in the message.",
-    405: "The route is asked by another method than those that `Allow` names.",
     408: "The body did not come in time.",
     413: "The body, what it unpacks to, or the answer is too large.",
     415: "The body is something other than JSON in UTF-8.",
+    417: "The Expect header asks for more than `100-continue`.",
     421: "The Host header names another host.",
     500: "The server failed; its log has the trace id.",
     503: "The model is loading, the server drains, or the caller's time was over.",
@@ -76,7 +75,7 @@ def _health() -> dict[str, Any]:
         "operationId": "health",
         "responses": {
             "200": {"description": "They are.", "content": _json(ready)},
-            **{str(status): _refusal(status, REFUSALS[status]) for status in (400, 403, 404, 405, 421, 503)},
+            **{str(status): _refusal(status, REFUSALS[status]) for status in (400, 403, 417, 421, 503)},
         },
     }
 
@@ -89,8 +88,6 @@ def _refusal(status: int, description: str) -> dict[str, Any]:
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         seconds = {"type": "integer", "minimum": 1}
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": seconds}}
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer["headers"] = {"Allow": {"description": "The methods.", "schema": {"type": "string"}}}
     return answer
 
 

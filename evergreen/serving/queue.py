@@ -134,13 +134,13 @@ class PredictionQueue:
         self._wake()
 
     def _wake(self) -> None:
-        """Wakes the threads for which there may be something to do now, and no others: each that wakes takes time from
-        one that works.
+        """Wakes a thread of each kind for which there may be something to do now, and no others: each that wakes takes
+        time from one that works. One that finds something wakes the next where there is more.
         """
         if self._new:
-            self._to_decode.notify_all()
+            self._to_decode.notify()
         if (self._ready or self._batches) and not self._is_busy():
-            self._to_predict.notify_all()
+            self._to_predict.notify()
 
     def _decode_all(self) -> None:
         while True:
@@ -148,6 +148,7 @@ class PredictionQueue:
                 while (job := self._next_new()) is None:
                     self._to_decode.wait()
                 self._decoding.append(job)
+                self._wake()
             usable = job.decode()
             with self._lock:
                 self._decoding.remove(job)
@@ -173,6 +174,7 @@ class PredictionQueue:
                     self._to_predict.wait()
                 share = self._share()
                 self._shares.append(share)
+                self._wake()
             began = time.monotonic()
             _predict(batch, share)
             self._metrics.observe(batch[0].job.predictor.engine, len(batch), time.monotonic() - began)

@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import re
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,12 @@ MAX_DEPTH = 50
 FIELDS = ("instances", "parameters")
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 EXAMPLE = '{"instances": [{…}]}'
+TOO_DEEP = (
+    f"the body is nested too deeply to be a prediction request (allowed: {MAX_DEPTH} levels); send instances that are "
+    "flatter"
+)
+_TOO_LONG = f"a whole number has more than {sys.get_int_max_str_digits():,} digits"
+"""What Python refuses in words for programmers."""
 T = TypeVar("T")
 
 
@@ -73,7 +80,7 @@ def parse_request(body: bytes | bytearray, max_instances: int) -> PredictRequest
         raise InputError(f"'instances' is missing (has: {_first_names(content)}); send {EXAMPLE}")
     unknown = min(set(content) - set(FIELDS), default=None)
     if unknown is not None:
-        raise InputError(f"unknown field {_short(unknown)} (allowed: {', '.join(FIELDS)})")
+        raise InputError(f"unknown field {_short(unknown)} (allowed: {', '.join(FIELDS)}); leave it out")
     parameters = _checked_parameters(content.get("parameters"))
     _check_size(content["instances"])
     return PredictRequest(_checked_instances(content["instances"], body, max_instances), parameters)
@@ -116,7 +123,7 @@ def _check_size(content: object) -> None:
             )
         if not level:
             return
-    raise InputError(f"the body is nested too deeply to be a prediction request (allowed: {MAX_DEPTH} levels)")
+    raise InputError(TOO_DEEP)
 
 
 def _children(value: object) -> Iterable[Any]:
@@ -130,11 +137,16 @@ def _parse_json(body: bytes | bytearray) -> Any:
         text = body.decode("utf-8")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
-        raise InputError(f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}") from error
+        raise InputError(
+            f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}; encode it in UTF-8"
+        ) from error
     except RecursionError as error:
-        raise InputError("the body is nested too deeply to be a prediction request") from error
-    except ValueError as error:
+        raise InputError(TOO_DEEP) from error
+    except json.JSONDecodeError as error:
         raise InputError(f"the body is not JSON: {error}; send {EXAMPLE}") from error
+    except ValueError as error:
+        reason = _TOO_LONG if "set_int_max_str_digits" in str(error) else error
+        raise InputError(f"the body is no JSON that is read here: {reason}; send {EXAMPLE}") from error
 
 
 def _refuse(constant: str) -> float:

@@ -11,10 +11,9 @@ import re
 
 from starlette.responses import Response
 
-from evergreen.runtime.http import TRACE_HEADER, Trace, origin_refusal
-from evergreen.serving.access import VERSION_HEADER
+from evergreen.runtime.http import Trace, origin_refusal
 from evergreen.serving.accounts import Accounts
-from evergreen.serving.answers import answer_for, reason_of
+from evergreen.serving.answers import answer_for, mark, reason_of
 from evergreen.serving.errors import FullError, NotReadyError
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
@@ -46,8 +45,7 @@ class TurningAway:
         account = self._accounts.begin("POST", self._settings.predict_route, headers, trace)
         self._accounts.metrics.refused[reason_of(full)] += 1
         response = answer_for(full, trace, self._settings.full_status)
-        response.headers[TRACE_HEADER] = trace
-        response.headers[VERSION_HEADER] = self._model.version
+        mark(response.headers, trace, self._model.version)
         account.seen["status"] = response.status_code
         self._accounts.close(account)
         return response

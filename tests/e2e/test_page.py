@@ -24,7 +24,7 @@ from tests.e2e.served import Served
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)]
 HOSTILE = "goal </script><script>document.title = 'taken'</script>"
@@ -145,6 +145,22 @@ def test_a_refusal_is_told_as_the_endpoint_says_it(texts: Served, page: Page) ->
     page.get_by_role("button", name="a match and a goal").click()
     told(page, "sport")
     assert page.locator("#refusal").text_content() == ""
+
+
+def test_the_page_says_that_it_asks_while_an_answer_is_awaited(texts: Served, page: Page) -> None:
+    requested: list[Route] = []
+    page.goto(address(texts))
+    page.route("**/predict", lambda route: requested.append(route))  # noqa: PLW0108 - no built-in can be one
+    page.get_by_role("button", name="stocks of a bank").click()
+    told(page, "asking…")
+    assert page.locator("#told").get_attribute("role") == "status"
+    assert facts(page) == {}
+    requested[0].continue_()
+    told(page, "business, 75 %")
+    assert "asking" not in page.locator("#answer").inner_text()
+    page.unroute("**/predict")
+    page.get_by_role("button", name="a match and a goal").click()
+    told(page, "sport")
 
 
 def test_what_stands_in_an_example_runs_nowhere(texts: Served, page: Page) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from evergreen.core.alerts import Alert, Alerts
+from evergreen.core.alerts import Alert, Alerts, ChannelError
 from evergreen.core.approval import Approval
-from evergreen.core.errors import InputError
 from evergreen.core.ramp import Ramp
 from tests.webhooks import SECRET, listening
 
@@ -37,11 +36,12 @@ def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_ov
     with listening() as asked:
         monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
         assert told_by_a_run(model, WEBHOOK, "first", "first", "second") == [True, False, True]
-        assert not alerting.alert(model, WEBHOOK, news(model, "second"))
+        held = alerting.alert(model, WEBHOOK, news(model, "second"))
+        assert "the same news was sent on" in str(held.held_back)
         assert alerting.told_at(f"{model}-2", news(model, "first")) is None
         later = SimpleNamespace(now=lambda _zone: datetime.now(UTC) + timedelta(hours=7), fromisoformat=_moment)
         monkeypatch.setattr(alerting, "datetime", later)
-        assert alerting.alert(model, WEBHOOK, news(model, "second"))
+        assert alerting.alert(model, WEBHOOK, news(model, "second")).taken == ("webhook",)
     assert [message["key"] for message in asked.messages] == ["first", "second", "second"]
     assert asked.messages[0]["text"] == f"{model}: rolled back\nIt answered with faults."
 
@@ -57,14 +57,14 @@ def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_ov
 def test_a_rollback_names_what_was_rolled_back(verdict: Any, tried: str, key: str, title: str) -> None:
     from evergreen.core.decision import PromotionDecision
     from evergreen.core.deployment import Deployment
-    from steps.deploy import _news
+    from steps.deploy import _rollback_news
 
     decision = PromotionDecision(verdict=verdict, version="c3", champion="b2", reasons=())
     words = "version … was not put live: …"
     failed = Deployment(
         outcome="rolled_back", model="news", url=None, version="b2", traffic={}, message=words, tried=tried
     )
-    told = _news("news", decision, failed, None)
+    told = _rollback_news("news", decision, failed, None)
     assert (told.kind, told.key, told.title, told.text) == ("rollback", key, title, words)
 
 
@@ -88,18 +88,25 @@ def test_a_version_that_waits_for_a_person_is_told(
     words = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
     deployment = Deployment(outcome=outcome, model=model, url=None, version="b2", traffic={}, message=words)
     sent: list[Alert] = []
+    run = SimpleNamespace(name="r", config=SimpleNamespace(extra={"configuration": "configs/prod.yaml"}))
     monkeypatch.setattr(step, "deploy_decision", lambda *_, **__: deployment)
     monkeypatch.setattr(step, "track_rollout", lambda _: None)
     monkeypatch.setattr(step, "log_metadata", lambda _: None)
     monkeypatch.setattr(step, "get_run_url", lambda _: "https://zenml.example/runs/1")
-    monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=SimpleNamespace(name="r")))
+    monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=run))
     monkeypatch.setattr(step, "alert", lambda _name, _alerts, news: sent.append(news))
+    monkeypatch.setattr(step, "note_alerts", lambda _: None)
     decision = PromotionDecision(verdict="promote", version="c3", champion="b2", reasons=())
     host: Any = None
     step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
     assert [(news.kind, news.key) for news in sent] == ([("approval", "c3")] if told else [])
-    assert all(news.text.startswith(f"{words}\npython run.py approve c3 ") for news in sent)
-    assert all(WEBHOOK.tells(news, None, datetime.now(UTC)) for news in sent)
+    told_how = [
+        words,
+        f'python run.py approve c3 --config configs/prod.yaml --name {model} --why "…"',
+        f'python run.py reject c3 --config configs/prod.yaml --name {model} --why "…"',
+    ]
+    assert all(news.text.splitlines() == told_how for news in sent)
+    assert all(WEBHOOK.silence(news) is None for news in sent)
 
 
 def _moment(text: str) -> datetime:
@@ -110,7 +117,7 @@ def _moment(text: str) -> datetime:
     ("change", "reason"),
     [
         ({"post": RuntimeError(SECRET)}, "webhook: it was not taken (RuntimeError)"),
-        ({"Client": ConnectionError(SECRET)}, "was not sent (ConnectionError)"),
+        ({"Client": ConnectionError(SECRET)}, "when it was told last cannot be read (ConnectionError)"),
     ],
 )
 def test_what_cannot_be_sent_is_a_warning_without_the_address(
@@ -133,7 +140,9 @@ def test_what_cannot_be_sent_is_a_warning_without_the_address(
     monkeypatch.setenv("NEWS_WEBHOOK", f"https://hooks.example/{SECRET}")
     for name, error in change.items():
         monkeypatch.setattr(alerting, name, lambda *_, _error=error: fail(_error))
-    assert not alerting.alert(model, WEBHOOK, news(model))
+    outcome = alerting.alert(model, WEBHOOK, news(model))
+    assert not outcome.is_sent
+    assert SECRET not in outcome.words
     (warning,) = warnings
     assert reason.removeprefix("webhook: ") in warning
     assert SECRET not in warning
@@ -146,13 +155,14 @@ def test_channels_fail_each_by_itself_and_say_what_to_do(model: str, monkeypatch
     monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
     both = Alerts(webhook_env="NEWS_WEBHOOK", slack=True)
     failures = send(both, news(model))
-    assert failures["webhook"].startswith("NEWS_WEBHOOK is not set; export it")
-    assert "stack 'default' has no alerter; register one" in failures["slack"]
+    assert failures["webhook"].words.startswith("NEWS_WEBHOOK is not set; export it")
+    assert failures["slack"].reason.endswith("stack 'default' has no alerter")
+    assert failures["slack"].fix.startswith("register one")
     monkeypatch.setenv("NEWS_WEBHOOK", SECRET)
-    assert send(WEBHOOK, news(model))["webhook"] == (
-        "NEWS_WEBHOOK should hold an address that begins with https:// (value not shown)"
-    )
-    with pytest.raises(InputError, match="zenml stack update default --alerter NAME"):
+    no_address = send(WEBHOOK, news(model))["webhook"]
+    assert no_address.reason == "NEWS_WEBHOOK: it has no address that begins with https:// (value not shown)"
+    assert no_address.fix.startswith("set the variable to the address")
+    with pytest.raises(ChannelError, match="zenml stack update default --alerter NAME"):
         check_alerter()
 
 
@@ -184,10 +194,11 @@ def test_the_alerter_of_the_stack_is_given_the_message(model: str, monkeypatch: 
     assert alerting.send(Alerts(slack=True), news(model)) == {}
     assert posted == [f"{model}: rolled back\nIt answered with faults."]
     refused = alerting.send(Alerts(slack=True), news(model))["slack"]
-    assert refused == "alerter 'chat' (slack) of stack 'default' did not take it; what its service says is in the log"
+    assert refused.reason == "alerter 'chat' (slack) of stack 'default' did not take it"
+    assert refused.fix == "see what its service says, in the log"
 
     def missing(_: object) -> None:
         raise ImportError("No module named 'slack_sdk'")
 
     monkeypatch.setattr(StackComponent, "from_model", missing)
-    assert "zenml integration install slack" in alerting.send(Alerts(slack=True), news(model))["slack"]
+    assert "zenml integration install slack" in alerting.send(Alerts(slack=True), news(model))["slack"].fix

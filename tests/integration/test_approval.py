@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -179,25 +180,33 @@ def told(path: Path, command: str, version: str = "c3", *, why: str = "as the re
 def test_an_approved_version_is_delivered_by_a_run_of_its_own(
     model: str, endpoint: MemoryEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from zenml import log_metadata
     from zenml.client import Client
 
     from commands.project import open_project
     from orchestration.approval import check_approval
     from orchestration.artifacts import read_artifact
     from orchestration.runs import last_runs, model_tag, steps_of
+    from orchestration.trainings import TRAINS_KEY
     from tests.waiting_run import training
 
     path = written(tmp_path, model)
     project = open_project(str(path))
     options: dict[str, Any] = {"tags": [model_tag(model)], "steps": {"deploy": {"experiment_tracker": False}}}
-    training.with_options(**options)(model, project.host, "c3", "b2")
+    run = training.with_options(**options)(model, project.host, "c3", "b2")
+    assert run is not None
+    log_metadata(metadata={TRAINS_KEY: datetime.now(UTC).isoformat()}, run_id_name_or_prefix=run.id)
     assert question(model).champion == "b2"
+    assert rollout_in_status(model, project.host).startswith("version c3 waits for approval until ")
     assert check_approval(model, "c3")
 
     endpoint.broken = {"c3"}
     assert told(path, "approve") == 1
     assert "error: version c3 was not put live: version c3 does not load" in capsys.readouterr().err
     assert (endpoint.traffic, aliases(model)) == ({"b2": 100}, {"champion": "b2", "candidate": "c3"})
+    answered = f"version c3 was {question(model).answer.words}"  # type: ignore[union-attr]
+    became = rollout_in_status(model, project.host)
+    assert became.startswith(f"{answered}; version c3 was not put live: version c3 does not load")
     endpoint.broken = set()
 
     assert told(path, "approve", why="the first word stays") == 0
@@ -209,6 +218,7 @@ def test_an_approved_version_is_delivered_by_a_run_of_its_own(
     assert endpoint.traffic == {"b2": 0, "c3": 100}
     assert any("10" in call for call in endpoint.calls if call.startswith("set_traffic"))  # by the same rollout
     assert aliases(model) == {"champion": "c3", "previous": "b2"}
+    assert rollout_in_status(model, project.host) == f"{answered}; it is the champion"
     assert [run.outcome for run in last_runs(model)] == ["live", "rolled_back", "waiting"]
 
     run = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True).items[0]
@@ -220,6 +230,47 @@ def test_an_approved_version_is_delivered_by_a_run_of_its_own(
     with pytest.raises(InputError, match="version c3 is the champion; `rollback` gives"):
         told(path, "reject")
     assert len(last_runs(model)) == 3
+
+
+def rollout_in_status(model: str, host: Any) -> str:
+    """What `status` says of the last training's version on the endpoint."""
+    from orchestration.status import status_of
+
+    chain = status_of(model, host).chain
+    assert chain is not None
+    return str(chain.rollout)
+
+
+@pytest.mark.parametrize(
+    ("given", "until", "words"),
+    [
+        (None, timedelta(days=1), "version c3 waits for approval"),
+        (None, -timedelta(days=1), r"version c3 was approved by nobody until .*; the endpoint stays as it was$"),
+        (
+            answer(approved=False, why="too slow"),
+            timedelta(days=1),
+            r"version c3 was rejected by ann@laptop on .*: too slow; the endpoint stays as it was$",
+        ),
+        (
+            answer(approved=True),
+            timedelta(days=1),
+            r"version c3 was approved by .*: as the report says; no run has delivered it; approve it once more",
+        ),
+    ],
+)
+def test_status_says_what_became_of_the_question_that_a_training_left(
+    model: str, given: Answer | None, until: timedelta, words: str
+) -> None:
+    from evergreen.core.deployment import Deployment
+    from orchestration.chain import _rollout
+
+    now = datetime.now(UTC)
+    asked = Question(asked=now, until=now + until, champion="b2", run="training-1", answer=given)
+    left = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
+    deployment = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message=left)
+    assert re.match(words, str(_rollout(model, deployment, DECISION, "b2", {"c3": asked})))
+    live = deployment.model_copy(update={"outcome": "live", "message": "version c3 serves all traffic"})
+    assert _rollout(model, live, DECISION, "c3", {"c3": asked}) == "version c3 serves all traffic"
 
 
 def test_a_command_tells_what_it_cannot_answer_and_a_rejection_what_follows(

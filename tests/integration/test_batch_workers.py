@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +22,18 @@ from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.batch.job import Job, run
 from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.settings import LocalBatch
 from evergreen.batch.work import Model
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.engines import ENGINES_FOLDER, Engines, ServedEngines, read_engines
 from evergreen.core.errors import EvergreenError
+from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_task
+from orchestration.batch import predict_all
 from tests.batches import job as keyword_job
 from tests.batches import keywords, texts
 from tests.killed_batches import forked
+from tests.tiny_engines import INT8, add_text_engines
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +97,39 @@ def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: M
     assert ids == [str(number) for number in range(4_000)]
 
 
+def test_ctrl_c_ends_at_once_without_a_traceback_and_the_same_job_goes_on(tmp_path: Path, model: Model) -> None:
+    source, output = write(tmp_path / "in.csv", 6_000), tmp_path / "out.csv"
+    (tmp_path / "predict.py").write_text(
+        "from pathlib import Path\n"
+        "from commands.console import report_errors\n"
+        "from commands.predicted_table import Progress\n"
+        "from evergreen.batch.job import run\n"
+        "from evergreen.batch.work import Model\n"
+        "from tests.integration.test_batch_workers import job\n"
+        "if __name__ == '__main__':\n"
+        "    progress = Progress()\n"
+        "    with report_errors(debug=False), progress.told_when_cut_off('they are kept'):\n"
+        f"        model = Model({model.place!r}, {model.version!r}, ({{'text': 'a goal'}},))\n"
+        f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=200), 2, progress.report)\n"
+    )
+    command = [sys.executable, str(tmp_path / "predict.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        wait_until(lambda: len(list((tmp_path / ".out.csv.parts").glob("*.jsonl"))) >= 3, timeout_s=120)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, told = process.communicate(timeout=15)
+    lines = [line for line in told.splitlines() if "rows/s" not in line]
+    assert len(lines) == 2, told
+    assert re.fullmatch(r"[\d,]+ rows are done: they are kept", lines[0])
+    assert lines[1] == "interrupted"
+    report = run(job(model, source, output, shard_rows=200), workers=2)
+    assert report.rows == 6_000
+    assert report.predicted <= 5_400
+
+
 def test_a_process_that_is_ended_is_told_and_what_is_done_stays(tmp_path: Path, model: Model) -> None:
     def kill_one(_: int) -> None:
         workers_of_this_process()[0].kill()
@@ -98,6 +139,30 @@ def test_a_process_that_is_ended_is_told_and_what_is_done_stays(tmp_path: Path, 
     with pytest.raises(EvergreenError, match=r"a process that predicts was ended.*--workers"):
         run(job(model, source, tmp_path / "out", shard_rows=10), workers=2, told=kill_one)
     assert list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_the_champion_predicts_by_the_engine_that_its_endpoint_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = untrained(tmp_path / "model", small_encoder(tmp_path / "encoder", WORDS), 32)
+    kept = [{"text": text} for text in WORDS]
+    with_engines = TrainedModel.open(tmp_path / "model")
+    add_text_engines(with_engines, kept, tmp_path / "graphs")
+    served = read_engines(trained.path)
+    shutil.rmtree(trained.path / ENGINES_FOLDER)  # as the artifact store gives it
+    assert served is not None
+    graphs = ServedEngines(Engines.open(tmp_path / "graphs"), served.choice)
+    plain: dict[str, Any] = dict.fromkeys(("artifact", "recipe", "run", "engines", "report"), "any")
+    champion = ModelVersion(version=trained.version, judged_against=None, metrics={}, examples=(kept[0],), **plain)
+    monkeypatch.setattr("orchestration.batch.champion_of", lambda _: champion)
+    monkeypatch.setattr("orchestration.batch.load_artifact", lambda *_: trained)
+    monkeypatch.setattr("orchestration.engines.served_engines", lambda *_: graphs)
+    source = FilesSettings(path=str(write(tmp_path / "in.csv", 60)))
+    for workers in (1, 2):
+        place = FilesOutput(path=str(tmp_path / f"{workers}.csv"))
+        report = predict_all("news", Asked(source, shard_rows=10), place, LocalBatch(workers=workers))
+        assert (report.engine, report.rows) == (f"onnx-{INT8}", 60)
+    assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
 
 
 def peak_kb(source: Path, output: Path) -> int:

@@ -331,3 +331,46 @@ def test_what_is_no_http_is_told_by_both_in_the_words_of_their_parsers(
         writer.close()
 
     reach(ask)
+
+
+URL = b"http://127.0.0.1:8080"
+BOTH = (b"content-length: 3\r\n", b"transfer-encoding: chunked\r\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "lines", "status"),
+    [
+        (b"/health", b"", 200),
+        (b"/he%61lth", b"", 200),
+        (URL + b"/health", b"", 200),
+        (URL + b"/he%61lth?a=1", b"", 200),
+        (b"/health#there", b"", 200),
+        (b"/nothing", b"", 404),
+        (URL + b"/nothing", b"", 404),
+        (b"//health", b"", 404),
+        (b"http://other.example/health", b"", 421),
+        (b"/health", b"expect: miracles\r\n", 417),
+        (b"/health", b"".join(BOTH), 400),
+    ],
+)
+def test_both_read_a_target_and_what_is_expected_alike(
+    reach: Callable[..., None], target: bytes, lines: bytes, status: int
+) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, b"GET %s HTTP/1.1\r\nhost: localhost\r\n%s\r\n" % (target, lines))
+        answered = await reader.readuntil(b"}")
+        expected = (200, 503) if status == 200 else (status,)  # a front without versions is there, and not ready
+        assert int(answered.split(b" ", 2)[1]) in expected, answered
+        writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_both_answer_http_1_0_and_1_1(reach: Callable[..., None], version: str) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, f"GET /health HTTP/{version}\r\nhost: localhost\r\n\r\n".encode())
+        assert await status_of(reader) in (200, 503)
+        writer.close()
+
+    reach(ask)

@@ -28,6 +28,7 @@ from tests.champions import make_champion
 from tests.noted import rows
 from tests.tiny_engines import INT8, add_text_engines
 from tests.waiting import wait_until
+from tests.webhooks import listening
 
 MODEL = "watched"
 HOST = LocalHostSettings(port=0, startup_timeout_s=60)
@@ -164,6 +165,45 @@ def verdict(config: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
     return Verdict.model_validate_json(capsys.readouterr().out)
 
 
+def test_the_summary_and_status_say_what_became_of_each_alert(
+    watched: Watched, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = watched.home / "wrong.csv"
+    wrong = [f"{row['trace_id']},none of them" for row in watched.noted()]
+    labels.write_text("\n".join(["trace_id,label", *wrong]), encoding="utf-8")
+    source = {"kind": "files", "path": str(labels), "columns": {"trace_id": "trace_id", "label": "label"}}
+    alerts = {"webhook_env": "WATCHED_WEBHOOK", "kinds": ["quality"]}
+    window = {"end": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(), "length": "1d", "grain": "1m"}
+    config = watched.configuration(labels=source, quality={"floors": {"accuracy": 0.9}}, alerts=alerts, window=window)
+    title = f"'version {watched.model.version} is below its floor'"
+    with listening(404, 200) as asked:
+        monkeypatch.setenv("WATCHED_WEBHOOK", asked.url)
+        refused, sent, held_back = (alert_lines(config, capsys) for _ in range(3))
+    assert refused[0].startswith(f"alert       {title}: not sent by webhook: it answers with status 404; it knows no")
+    assert sent == [f"alert       {title}: sent by webhook"]
+    assert held_back[0].startswith(f"alert       {title}: not sent, for the same news was sent on ")
+    assert len(asked.messages) == 2
+    by_hand = verdict(config, capsys)
+    assert f"{title}: not sent, for a window that was given by hand" in by_hand.alerts[-1]
+    from orchestration.runs import MONITORING, configuration_of, last_runs
+
+    told = [words for run in last_runs(MODEL, of=MONITORING) for words in run.alerts if title in words]
+    from zenml.client import Client
+
+    (newest,) = last_runs(MODEL, 1, of=MONITORING)
+    assert configuration_of(Client().get_pipeline_run(newest.name)) == str(config)
+    assert [f"alert       {words}" for words in told[1:4]] == [*held_back, *sent, *refused]
+
+
+def alert_lines(config: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a run's summary says of alerts on quality."""
+    from commands.parser import main
+
+    capsys.readouterr()
+    assert main(["monitor", "--config", str(config)]) == 0
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("alert ") and "floor" in line]
+
+
 def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     from commands.parser import main
 
@@ -171,6 +211,11 @@ def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixtu
     told = capsys.readouterr().out
     assert "compared with what it was evaluated on" in told
     assert "no step was run, and no request was read" in told
+    assert "alerts      nobody is told of anything" in told
+    assert main(["monitor", "--config", str(watched.configuration(alerts={"slack": True})), "--dry-run"]) == 0
+    planned = capsys.readouterr()
+    assert "alerts      by slack: drift, quality, idle; the same news again after 6h" in planned.out
+    assert "note: alerts by slack reach nobody: alerts.slack is set, and stack 'default' has no alerter" in planned.err
 
 
 @pytest.mark.parametrize(
@@ -181,6 +226,7 @@ def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixtu
         ({"labels": {"kind": "files", "path": "/nowhere.csv"}}, "columns.trace_id"),
         ({"labels": {"kind": "shapes"}}, "a source of kind shapes has no labels of requests"),
         ({"model_name": "never-trained"}, "no champion to watch"),
+        ({"labels": {"kind": "files", "path": "/nowhere.csv", "columns": {"trace_id": "t"}}}, "set labels.path"),
     ],
 )
 def test_a_wrong_configuration_is_told_before_any_step(
@@ -190,6 +236,22 @@ def test_a_wrong_configuration_is_told_before_any_step(
 
     assert main(["monitor", "--config", str(watched.configuration(**changes))]) in (1, 2)
     assert told in capsys.readouterr().err
+
+
+def test_a_label_that_is_wrong_leaves_no_failed_run_behind(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands.parser import main
+    from orchestration.runs import MONITORING, last_runs
+
+    before = [run.name for run in last_runs(MODEL, of=MONITORING)]
+    labels = watched.home / "late.csv"
+    labels.write_text("trace_id,label,at\nabc,goal,2026-05-05T07:00:00Z\nabd,goal,yesterday\n", encoding="utf-8")
+    columns = {"trace_id": "trace_id", "label": "label", "arrived": "at"}
+    config = watched.configuration(labels={"kind": "files", "path": str(labels), "columns": columns})
+    assert main(["monitor", "--config", str(config)]) == 2
+    assert "row 2 of the labels: arrived is 'yesterday', which is not a time" in capsys.readouterr().err
+    assert [run.name for run in last_runs(MODEL, of=MONITORING)] == before
 
 
 def test_what_is_noted_of_a_request_is_read_as_a_reference_is(watched: Watched) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.heard import closed, opened, quantile
+from bench.heard import quantile
+from bench.loops import closed, opened
 from bench.soak import until_normal
 from tests.keyword_server import Server
 

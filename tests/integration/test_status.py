@@ -37,6 +37,6 @@ def test_the_password_of_the_tracking_database_is_not_shown(json: bool) -> None:
 
     shown = status_of("never-trained", LocalHostSettings(port=0))
     assert shown.mlflow == "mysql+pymysql://host/mlflow"
-    text = shown.model_dump_json() if json else _text(shown)
+    text = shown.model_dump_json() if json else _text(shown, "--config own.yaml")
     assert "s3cret" not in text
     assert "host/mlflow" in text

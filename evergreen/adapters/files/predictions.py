@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.output_turns import turn_at, turn_here
+from evergreen.adapters.files.replacing import check_replaceable
 from evergreen.adapters.files.rows import table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import RowWriter, table_writer
 from evergreen.adapters.gcs.bucket import bucket_files
-from evergreen.core.batch import Part, PartFormat, Row, Turn
+from evergreen.core.batch import Part, PartFormat, Row, Turn, was_predicted
 from evergreen.core.errors import InputError
 from evergreen.core.lease import Holder, Lease
 from evergreen.data.shards import parquet_writer
@@ -71,12 +72,14 @@ class FilesPredictions:
         return f"{folder}/.{name}.parts" if folder else f".{name}.parts"
 
     def check(self) -> str:
-        """The path. Raises InputError: it is no table, or its folder is not there."""
+        """The path. Raises InputError: it is no table, its folder is missing, or what is there was not predicted."""
         path = self.output.path
         if self.output.is_table:
             table_format(Path(path))
             if not is_cloud(path) and not Path(path).parent.is_dir():
                 raise InputError(f"no folder {Path(path).parent} for {Path(path).name}; create it")
+            with self._files() as files:
+                self._check_replaceable(files)
         elif not is_cloud(path) and Path(path).is_file():
             raise InputError(f"{path} is a file; name a folder, or a table such as {path}.csv")
         return path
@@ -114,6 +117,7 @@ class FilesPredictions:
         """The table, or the folder without parts of other rows or versions."""
         with self._files() as files:
             if self.output.is_table:
+                self._check_replaceable(files)  # somebody may have put it there meanwhile
                 self._write_table(files, parts)
                 with suppress(FileNotFoundError):
                     files.rm(self._folder, recursive=True)
@@ -123,6 +127,15 @@ class FilesPredictions:
                 for path in () if is_cloud(self._folder) else Path(self._folder).glob(f"{_UNFINISHED}*"):
                     rmtree(path)
         return self.output.path
+
+    def _check_replaceable(self, files: Any) -> None:
+        path = self.output.path
+        check_replaceable(path, self._fields, lambda: cast("IO[bytes]", files.open(path, "rb")), was_predicted)
+
+    @property
+    def _fields(self) -> FilesSettings:
+        """How a table of text is written."""
+        return FilesSettings.model_validate({**self.dialect, "path": self.output.path})
 
     def _listed(self, files: Any) -> Iterator[Part]:
         with suppress(FileNotFoundError):
@@ -148,8 +161,7 @@ class FilesPredictions:
         if self.part_format == "parquet":
             _append_parquet(files, places, path)
             return
-        fields = FilesSettings.model_validate({**self.dialect, "path": self.output.path})
-        with table_writer(path, fields) as writer:
+        with table_writer(path, self._fields) as writer:
             for place in places:
                 _append_lines(files, place, writer)
 

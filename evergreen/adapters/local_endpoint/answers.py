@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Self
 
 from aiohttp import web
 
@@ -47,10 +48,13 @@ class RefusedError(EndpointError):
 class OverloadedError(RefusedError):
     """There is no room for a request now."""
 
-    def __init__(
-        self, message: str = "too many requests wait already; ask again in a second", version: str = ""
-    ) -> None:
+    def __init__(self, message: str, version: str = "") -> None:
         super().__init__(FULL_STATUS, message, version=version)
+
+    @classmethod
+    def by(cls, waiting: int, version: str = "") -> Self:
+        """As so many requests wait."""
+        return cls(f"{waiting} requests are waiting already; ask again in a second", version)
 
 
 class Refusals:

@@ -104,12 +104,12 @@ class Fleet:
         chosen = ready[0] if ready and wanted is not None else self._split.next(ready)
         if chosen is not None:
             if self._workers[chosen].full:
-                raise OverloadedError(version=chosen)
+                raise OverloadedError.by(self._workers[chosen].in_flight, chosen)
             return self._workers[chosen]
         if not any(self._is_coming(version) for version in versions):
             raise self._failed(versions)
         if self._waiting >= MAX_WAITING:
-            raise OverloadedError
+            raise OverloadedError.by(self._waiting)
         return None
 
     async def wait(self) -> None:

@@ -32,10 +32,12 @@ from evergreen.runtime.http import (
     TRACE_HEADER,
     UNLOGGED_HEADER,
     Trace,
+    expect_refusal,
     media_refusal,
     origin_refusal,
     repeated_refusal,
     target_host,
+    target_path,
     time_left_s,
 )
 
@@ -75,7 +77,7 @@ class Proxy:
         """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
         started = time.monotonic()
         trace = Trace(request.headers)
-        version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
+        version = ONE_VERSION.fullmatch(target_path(request.raw_path))
         route = "predict" if version else _route(request)
         try:
             self._check(request, route, own_questions_only)
@@ -102,27 +104,27 @@ class Proxy:
             self._log.note(version, trace.id, status, time.monotonic() - started)
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
-        state = self._fleet.state
-        if repeated := repeated_refusal(name for name, _ in request.headers.items()):
-            raise RefusedError(400, repeated, closes=True)
-        for headers in (request.headers, target_host(request.raw_path)):
-            if refusal := origin_refusal(request.method, headers, state.host, state.allowed_hosts):
-                raise RefusedError(*refusal, closes=True)
+        self._check_headers(request)
         if route == "other":
-            where = f"; {OF_VERSIONS}" if request.rel_url.raw_path in VERSION_ROUTES else ""
-            raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}{where}")
+            has = ", ".join(ROUTES)
+            path = _path(request)
+            next_step = OF_VERSIONS if path in VERSION_ROUTES else "ask for one of these"
+            raise RefusedError(404, f"no such route: {path[:200]} (has: {has}); {next_step}")
         if request.method not in METHODS[route]:
             allow = ",".join(METHODS[route])
             raise RefusedError(405, f"{request.method} is not allowed here (allowed: {allow})", allow=allow)
-        if route != "predict":
-            return
-        if own_questions_only:
-            raise OverloadedError("too many connections; ask again in a second")
-        media_type = request.headers.get("content-type", "")
-        if not media_type.strip():
-            raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
-        if reason := media_refusal(media_type, request.headers.get("content-encoding", "")):
-            raise RefusedError(415, reason)
+        if route == "predict":
+            _check_prediction(request, own_questions_only)
+
+    def _check_headers(self, request: web.BaseRequest) -> None:
+        state = self._fleet.state
+        if repeated := repeated_refusal(name for name, _ in request.headers.items()):
+            raise RefusedError(400, repeated, closes=True)
+        if expects := expect_refusal(request.headers):
+            raise RefusedError(417, expects, closes=True)
+        for headers in (request.headers, target_host(request.raw_path)):
+            if refusal := origin_refusal(request.method, headers, state.host, state.allowed_hosts):
+                raise RefusedError(*refusal, closes=True)
 
     async def _predict(self, request: web.BaseRequest, wanted: str | None, trace: Trace) -> web.Response:
         loop = asyncio.get_running_loop()
@@ -130,7 +132,7 @@ class Proxy:
         if (left_s := _time_left_s(request)) is not None:
             within_s = min(within_s, left_s)
         if not within_s:
-            raise RefusedError(503, "the caller says that no time is left")
+            raise RefusedError(503, f"{TIME_LEFT_HEADER} says that no time is left; send more, or leave it out")
         deadline = loop.time() + within_s
         worker = self._fleet.choose(wanted)
         headers = {"content-type": request.headers["content-type"]}
@@ -165,7 +167,7 @@ class Proxy:
                 await self._fleet.wait()
                 continue
             if worker.full:
-                raise OverloadedError(version=worker.version)
+                raise OverloadedError.by(worker.in_flight, worker.version)
             headers[TRACE_HEADER] = trace.ask(worker.version)
             headers[SHARE_HEADER] = str(self._fleet.share(worker.version))
             asked = time.monotonic()
@@ -209,10 +211,24 @@ class Proxy:
 
 
 def _route(request: web.BaseRequest) -> str:
-    path = request.rel_url.raw_path
+    path = _path(request)
     if path == "/" and accepts_html(request.headers):
         return "page"
     return ROUTES.get(path, "other")
+
+
+def _check_prediction(request: web.BaseRequest, own_questions_only: bool) -> None:
+    if own_questions_only:
+        raise OverloadedError("too many connections; ask again in a second")
+    media_type = request.headers.get("content-type", "")
+    if not media_type.strip():
+        raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
+    if reason := media_refusal(media_type, request.headers.get("content-encoding", "")):
+        raise RefusedError(415, reason)
+
+
+def _path(request: web.BaseRequest) -> str:
+    return unquote(target_path(request.raw_path))
 
 
 def _is_traffic(request: web.BaseRequest, version: object) -> bool:
@@ -275,11 +291,8 @@ async def _chunks(request: web.BaseRequest, deadline: float) -> AsyncIterator[by
 
 async def _invite(request: web.BaseRequest) -> None:
     """Asks for a body whose sender waits to be asked, now that nothing speaks against it."""
-    expected = request.headers.get("expect")
-    if expected is None or request.version < HttpVersion11:
+    if "expect" not in request.headers or request.version < HttpVersion11:
         return
-    if expected.lower() != "100-continue":
-        raise RefusedError(417, "the Expect header asks for more than '100-continue'; leave it out", closes=True)
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # what counts as the answer begins after it
 

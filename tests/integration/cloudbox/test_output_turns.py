@@ -25,7 +25,7 @@ from evergreen.batch.job import Job, Told, run
 from evergreen.batch.settings import store_of
 from evergreen.batch.turns import in_turn
 from evergreen.core.batch import BatchReport
-from evergreen.core.errors import BusyError
+from evergreen.core.errors import BusyError, InputError
 from evergreen.core.kinds import Settings
 from evergreen.core.lease import LeaseLostError
 from evergreen.runtime import hold
@@ -168,3 +168,22 @@ def test_rows_are_not_added_to_a_table_that_another_job_replaces_and_tables_of_a
                 turn.fence()
         with store_of(same).turn(second, left_by_the_dead()) as turn:
             turn.fence()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.parquet"])
+def test_an_object_that_was_not_predicted_is_left_alone_and_an_earlier_output_is_replaced(
+    box: Box, tmp_path: Path, name: str
+) -> None:
+    del box  # it answers for the bucket
+    rows = tmp_path / "in.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in texts(ROWS)), encoding="utf-8")
+    place = f"gs://{BUCKET}/{tmp_path.name}/{name}"
+    files = gcsfs.GCSFileSystem(skip_instance_cache=True)
+    files.pipe_file(place, b"id,text\n1,mine\n")
+    with keywords():
+        with pytest.raises(InputError, match=r"is there already, holds no earlier predictions"):
+            run(job(rows, FilesOutput(path=place)), 1)
+        assert files.cat_file(place) == b"id,text\n1,mine\n"
+        files.rm_file(place)
+        for _ in range(2):
+            assert run(job(rows, FilesOutput(path=place)), 1).predicted == ROWS

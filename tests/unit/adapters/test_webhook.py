@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from evergreen.adapters import webhook
-from evergreen.adapters.webhook import WebhookError, post
-from evergreen.core.errors import InputError
+from evergreen.adapters.webhook import post
+from evergreen.core.alerts import ChannelError
 from tests.webhooks import SECRET, listening
 
 CONTENT = {"text": "news: the rows moved", "kind": "drift"}
@@ -37,9 +37,10 @@ def test_one_that_is_out_of_order_for_a_moment_is_asked_again() -> None:
 )
 def test_one_that_refuses_is_told_at_once_and_never_by_its_address(status: int, advice: str) -> None:
     with listening(status) as asked:
-        with pytest.raises(WebhookError, match=f"^it answers with status {status}; {advice}") as refused:
+        with pytest.raises(ChannelError, match=f"^it answers with status {status}; {advice}") as refused:
             post(asked.url, CONTENT)
         assert len(asked.messages) == 1
+    assert refused.value.failure.reason == f"it answers with status {status}"
     assert SECRET not in str(refused.value)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
@@ -48,7 +49,7 @@ def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(webhook, "READ_S", 0.3)
     monkeypatch.setattr(webhook, "RETRY_S", 0.9)
     with listening(0) as asked:
-        with pytest.raises(WebhookError, match=r"does not answer within 0\.3 s; try again later") as told:
+        with pytest.raises(ChannelError, match=r"does not answer within 0\.3 s; try again later") as told:
             post(asked.url, CONTENT)
         assert len(asked.messages) in (2, 3)
     assert SECRET not in f"{told.value}{told.value.__cause__}"
@@ -56,7 +57,7 @@ def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch)
 
 def test_one_whose_answer_has_no_end_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "MOST_S", 0.5)
-    with listening(1) as asked, pytest.raises(WebhookError, match=r"not answered whole within 0\.5 s; try again"):
+    with listening(1) as asked, pytest.raises(ChannelError, match=r"not answered whole within 0\.5 s; try again"):
         post(asked.url, CONTENT)
 
 
@@ -64,15 +65,16 @@ def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.Monk
     monkeypatch.setattr(webhook, "RETRY_S", 0.4)
     for status, advice in ((503, "the fault is the service's own"), (429, "it takes no more for now")):
         message = f"status {status}, again and again; {advice}"
-        with listening(status) as asked, pytest.raises(WebhookError, match=message):
+        with listening(status) as asked, pytest.raises(ChannelError, match=message):
             post(asked.url, CONTENT)
-    with pytest.raises(WebhookError, match="it cannot be reached; check the address's host and port") as told:
+    with pytest.raises(ChannelError, match="it cannot be reached; check the address's host and port") as told:
         post(asked.url, CONTENT)
     assert SECRET not in str(told.value)
 
 
 @pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://?T00", "https://[half"])
-def test_what_is_no_address_is_bad_input_and_not_shown(url: str) -> None:
-    with pytest.raises(InputError, match="address that begins with https://") as told:
+def test_what_is_no_address_is_told_and_not_shown(url: str) -> None:
+    with pytest.raises(ChannelError, match="address that begins with https://") as told:
         post(url, CONTENT)
+    assert told.value.failure.fix.startswith("set the variable to the address")
     assert url not in str(told.value)

@@ -16,6 +16,7 @@ import pytest
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.predictions import FilesPredictions
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.table_writers import table_writer
 from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.batch.answering import answers_of
 from evergreen.batch.columns import Columns
@@ -254,6 +255,60 @@ def test_a_shard_of_large_rows_ends_early(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("evergreen.batch.job.SHARD_BYTES", 25)
     rows = [{"image": b"0123456789"} for _ in range(5)]
     assert [len(shard.rows) for shard in cut(iter(rows), 100, 1)] == [3, 2]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.tsv", "out.jsonl", "out.parquet"])
+def test_a_file_that_was_not_predicted_is_left_alone_and_an_earlier_output_is_replaced(
+    tmp_path: Path, predictor: Keywords, name: str
+) -> None:
+    source, output = write(tmp_path / "in.csv", texts(25)), tmp_path / name
+    with table_writer(output, FilesSettings(path=name)) as writer:
+        writer.write([{"id": "1", "version": "2.0", "error": ""}])
+    mine = output.read_bytes()
+    with pytest.raises(InputError, match=r"'id', 'version', 'error'\) and is left alone; name another path, or remove"):
+        run(job(source, output), workers=1)
+    assert (output.read_bytes(), predictor.seen) == (mine, [])
+    output.unlink()
+    for rows in (25, 25, 12):
+        report = run(job(write(source, texts(rows)), output), workers=1)
+        assert (report.rows, report.predicted) == (rows, rows)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"id,text\n", b"a\0b\n", b"[1]\n"])
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.parquet"])
+def test_what_is_no_table_is_left_alone_too(tmp_path: Path, predictor: Keywords, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"is there already, holds no earlier predictions \(it"):
+        run(job(write(tmp_path / "in.csv", texts(3)), tmp_path / name), workers=1)
+    assert (tmp_path / name).read_bytes() == content
+    assert predictor.seen == []
+
+
+def test_an_empty_file_as_of_mktemp_is_no_loss_and_a_folder_of_that_name_is_told(
+    tmp_path: Path, predictor: Keywords
+) -> None:
+    source = write(tmp_path / "in.csv", texts(3))
+    (tmp_path / "out.csv").touch()
+    assert run(job(source, tmp_path / "out.csv"), workers=1).rows == 3
+    (tmp_path / "out.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"out\.jsonl is a folder"):
+        run(job(source, tmp_path / "out.jsonl"), workers=1)
+
+
+def test_a_file_that_came_while_rows_were_predicted_is_left_alone_and_the_parts_stay(
+    tmp_path: Path, predictor: Keywords
+) -> None:
+    source, output = write(tmp_path / "in.csv", texts(25)), tmp_path / "out.csv"
+
+    def put(_: int) -> None:
+        output.write_text("my,own\n1,2\n")
+
+    with pytest.raises(InputError, match="is there already"):
+        run(job(source, output), workers=1, told=put)
+    assert output.read_text() == "my,own\n1,2\n"
+    output.unlink()
+    report = run(job(source, output), workers=1)
+    assert (report.rows, report.predicted) == (25, 0)
 
 
 @pytest.mark.parametrize("path", ["out.xlsx", "no/such/folder/out.csv"])

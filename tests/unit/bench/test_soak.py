@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import heard as hearing
+from bench import loops
 from bench.connections import Connections
-from bench.heard import Heard, asked, closed, flooded, opened
+from bench.heard import Heard
+from bench.loops import asked, closed, flooded, opened
 from bench.report import print_result
 from bench.soak import LIMITS
 
@@ -73,14 +74,16 @@ def heard_under_overload(status_of: Behaviour) -> Heard:
         (lambda number: 200 if number % 4 == 0 else 503, 900, []),
         (lambda number: 200 if number % 4 == 0 else None, 900, [HEARD]),
         (lambda number: 500 if number == 7 else 429, 900, [HEARD]),
-        (lambda number: 200 if number < 20 else 0, 40, [SENT]),
+        (lambda number: 200 if number < 20 else 0, 40, [HEARD, SENT]),
+        (lambda number: 0 if number == 7 else 429, 900, [HEARD]),
     ],
-    ids=["refuses", "drops", "fails once", "leaves hanging"],
+    ids=["refuses", "drops", "fails once", "leaves hanging", "leaves one hanging"],
 )
 def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
     status_of: Behaviour, connections: int, missed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hearing, "CONNECTIONS", connections)
+    monkeypatch.setattr(loops, "CONNECTIONS", connections)
+    monkeypatch.setattr(loops, "PATIENCE_S", 0.3)
     heard = heard_under_overload(status_of)
     ratios = {HEARD: heard.heard, SENT: heard.sent}
     for name in ratios:
@@ -109,7 +112,7 @@ def test_a_flood_comes_at_its_rate(tmp_path: Path) -> None:
 
 @needs_wrk
 def test_a_flood_that_is_left_hanging_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearing, "CONNECTIONS", 40)
+    monkeypatch.setattr(loops, "CONNECTIONS", 40)
     heard = heard_of_a_flood(lambda number: 200 if number < 20 else 0, tmp_path)
     assert (heard.answers, heard.refusals) == (20, 0)
     assert heard.sent < 0.5

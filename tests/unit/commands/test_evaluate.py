@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from commands.evaluate import _source, evaluation_of
+from commands.evaluate import _source, evaluation_of, progress_on_stderr
 from commands.project import Project
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.evaluation import evaluate
 from orchestration.configuration import Configuration
 
 SOURCE = FilesSettings(path="news.csv", columns={"text": "content", "label": "category"})
@@ -42,6 +44,20 @@ def test_a_training_configuration_is_one_of_evaluation_on_the_machine_of_evaluat
     assert document.keys() == {"secrets", "settings", "parameters", "steps", "extra"}
     assert document["parameters"].keys() == {"model_name", "source", "task", "window"}
     assert document["steps"] == {"score": {"settings": {"orchestrator": {"gpu": 1}}}}
+
+
+def test_how_far_the_scoring_is_stands_on_stderr_and_nothing_of_it_on_stdout(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telling = logging.getLogger("evergreen.evaluation.evaluate")
+    before = (telling.level, telling.propagate, list(telling.handlers))
+    with progress_on_stderr():
+        told = evaluate._Told(5_000)
+        told.report(1)
+        told._last -= evaluate.TOLD_EVERY_S
+        told.report(2_048)
+    assert capsys.readouterr() == ("", "2,048 of 5,000 rows are answered\n")
+    assert (telling.level, telling.propagate, list(telling.handlers)) == before
 
 
 def test_another_source_is_read_whole_or_in_the_stretch_that_is_asked_for() -> None:

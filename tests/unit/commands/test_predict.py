@@ -141,6 +141,32 @@ def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str
     assert [path.name for path in tmp_path.iterdir()] == [source]
 
 
+@pytest.mark.parametrize("output", ["out.csv", "out.jsonl", "out.parquet"])
+def test_a_table_that_is_no_earlier_output_is_left_alone(tmp_path: Path, output: str) -> None:
+    source, mine = write(tmp_path / "in.csv", ROWS), write(tmp_path / output, [{"id": "7", "label": "mine"}])
+    before = mine.read_bytes()
+    with pytest.raises(InputError, match=r"holds no earlier predictions \(its columns are 'id', 'label'\)"):
+        predict_table(client(Lengths()), Tables(source, mine, "body", FIELDS), batch_size=2)
+    assert mine.read_bytes() == before
+    mine.unlink()
+    for _ in range(2):
+        predict_table(client(Lengths()), Tables(source, mine, "body", FIELDS), batch_size=2)
+    assert len(read(mine)) == len(ROWS)
+
+
+def test_ctrl_c_tells_what_comes_of_the_rows_that_are_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(instances: Sequence[Any]) -> list[dict[str, Any]]:
+        if len(instances) == 1:  # the last batch
+            raise KeyboardInterrupt
+        return Lengths()(instances)
+
+    tables = Tables(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", "body", FIELDS)
+    with pytest.raises(KeyboardInterrupt):
+        predict_table(client(interrupted), tables, batch_size=2)
+    assert capsys.readouterr().err == "2 rows are done: none of them is written; the same command begins anew\n"
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("earlier")
     source = write(tmp_path / "in.csv", [{"text": ""}, {"text": "a"}])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from commands.parser import main as run_command
 from commands.parser import parse
 from commands.predict import main
 from evergreen.adapters.bigquery.output_settings import BigQueryOutput
@@ -108,3 +109,51 @@ def test_the_champion_predicts_the_rows_of_an_input(
     assert "version 0a1b (torch): 3 rows, 2 of them in this run (2 rows/s), 1 unusable →" in told.err
     assert "1 rows: 'text' is blank" in told.err
     assert ("labels such as '=1+1'" in told.err) == (output is not None)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("out.csv", "8,000 rows are done: they are kept, and the same command goes on from there\n"),
+        (None, "8,000 rows are done: add --output, and they are kept\n"),
+    ],
+)
+def test_ctrl_c_tells_how_many_rows_are_done_and_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str | None, told: str
+) -> None:
+    def predict_all(*given: Any) -> BatchReport:
+        given[-1](8_000)
+        raise KeyboardInterrupt
+
+    given = SimpleNamespace(model_name="news", source=FILES)
+    monkeypatch.setattr("orchestration.served.load_served", lambda *_: SimpleNamespace(parameters=given))
+    monkeypatch.setattr("commands.project.check_stack", lambda _: None)
+    monkeypatch.setattr("orchestration.batch.predict_all", predict_all)
+    options = ["--output", output] if output else []
+    assert run_command(["predict", "--config", "x.yaml", "--input", "in.csv", *options]) == 130
+    assert capsys.readouterr().err == f"{told}interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("no file in.csv; set source.path", "no file in.csv; give another --input"),
+        ("column 'titel' missing from in.csv; set keep", "column 'titel' missing from in.csv; set --keep"),
+        ("column 'a' missing; set source.columns, or keep", "column 'a' missing; set source.columns, or --keep"),
+        ("out cannot be written: full; correct the output", "out cannot be written: full; correct --output"),
+        ("set output.write: append, or name another output.table", "set --append, or name another --output"),
+        ("labels keep to themselves", "labels keep to themselves"),
+    ],
+)
+def test_a_mistake_names_what_was_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, told: str
+) -> None:
+    def predict_all(*_: Any) -> BatchReport:
+        raise InputError(said)
+
+    given = SimpleNamespace(model_name="news", source=FILES)
+    monkeypatch.setattr("orchestration.served.load_served", lambda *_: SimpleNamespace(parameters=given))
+    monkeypatch.setattr("commands.project.check_stack", lambda _: None)
+    monkeypatch.setattr("orchestration.batch.predict_all", predict_all)
+    assert run_command(["predict", "--config", "x.yaml", "--input", "in.csv", "--output", "out.csv"]) == 2
+    assert capsys.readouterr().err == f"error: {told}\n"

@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 import pytest
 
 from commands.project import Project
-from commands.readiness import check_ready, task_needs, unset_webhook, unused_settings
+from commands.readiness import check_ready, task_needs, unused_settings
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.core.alerts import Alerts
 from evergreen.core.errors import InputError
 from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
@@ -35,18 +34,6 @@ def test_an_encoder_whose_token_only_steps_have_is_left_to_them(monkeypatch: pyt
     )
     with pytest.raises(InputError, match="HF_READ_TOKEN is not set"):
         task_needs(project({}))
-
-
-def test_alerts_that_would_reach_nobody_are_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
-    alerts = Alerts(webhook_env="NEWS_WEBHOOK")
-    assert unset_webhook(project({})) is None
-    note = unset_webhook(replace(project({}), alerts=alerts))
-    assert note is not None
-    assert note.startswith("environment variable NEWS_WEBHOOK is not set, which parameters.alerts names")
-    assert unset_webhook(replace(project({"secrets": ["news"]}), alerts=alerts)) is None
-    monkeypatch.setenv("NEWS_WEBHOOK", "https://hooks.example/1")
-    assert unset_webhook(replace(project({}), alerts=alerts)) is None
 
 
 def test_a_run_names_what_a_late_step_cannot_load_before_it_does_anything() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from commands.rules import alert_words, rollout_lines, training_lines
+from commands.rules import OF_MONITORING, OF_TRAINING, alert_words, rollout_lines, rule_lines, training_lines
 from evergreen.core.alerts import Alerts
 from evergreen.core.ramp import Ramp
 from evergreen.core.refresh import Refresh
@@ -73,7 +74,30 @@ def test_the_plan_says_how_a_version_gets_its_traffic(given: dict[str, Any], log
     assert list(rollout_lines(Ramp.model_validate(given), logs=logs)) == lines
 
 
+def test_a_host_notes_requests_where_its_settings_have_a_log_that_is_set() -> None:
+    from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+    from evergreen.core.members import HostSettings
+    from evergreen.requestlog.settings import NotesRequests
+
+    assert isinstance(LocalHostSettings(), NotesRequests)
+    assert not isinstance(HostSettings(kind="of a package"), NotesRequests)
+    for host, words in (
+        (LocalHostSettings(), "judge       errors enforce"),
+        (LocalHostSettings(log=None), "the host notes no requests, as its log is not set"),
+        (HostSettings(kind="of a package"), "the host notes no requests, as its log is not set"),
+    ):
+        parameters = SimpleNamespace(rollout=Ramp(shares=(5,)), deploy=True)
+        configuration = SimpleNamespace(parameters=parameters)
+        given: Any = SimpleNamespace(
+            host=host, configuration=configuration, refresh=Refresh(), alerts=Alerts(), model_name="news"
+        )
+        assert any(words in line for line in rule_lines(given))
+
+
 def test_the_plan_says_who_is_told() -> None:
-    assert alert_words(Alerts()) == "nobody is told of anything: parameters.alerts names no channel"
+    assert alert_words(Alerts(), OF_TRAINING) == "nobody is told of anything: parameters.alerts names no channel"
     told = Alerts(webhook_env="NEWS", slack=True, kinds=("drift", "approval"), cool_down="12h")
-    assert alert_words(told) == "by webhook and slack: approval; the same news again after 12h"
+    assert alert_words(told, OF_TRAINING) == "by webhook and slack: approval; the same news again after 12h"
+    assert alert_words(told, OF_MONITORING) == "by webhook and slack: drift; the same news again after 12h"
+    alone = alert_words(Alerts(slack=True, kinds=("drift",)), OF_TRAINING)
+    assert alone.startswith("by slack: nothing, as kinds leaves out rollback, approval;")

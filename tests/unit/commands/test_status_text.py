@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commands.status import _text
+from commands import status as command
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
@@ -18,6 +18,10 @@ from orchestration.firings import Schedule
 from orchestration.runs import RunSummary
 from orchestration.status import Covered
 from orchestration.trainings import LastTraining
+
+
+def _text(shown: Any) -> str:
+    return command._text(shown, "--config own.yaml --name news")
 
 
 def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLease | None = None) -> Any:
@@ -63,14 +67,16 @@ def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not
     dead = SimpleNamespace(name="training-1", status="failed", progress=None, reason=words, **plain)
     far.predicted = dead.predicted = far.verdict = dead.verdict = None
     far.machines, dead.machines = ("train: n1-standard-8: no machine was to be had",), ()
+    far.alerts, dead.alerts = (), ("'rolled back': sent by webhook",)
     lines = _text(status(None, far, dead)).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("run "))
-    assert [line.strip() for line in lines[first : first + 5]] == [
+    assert [line.strip() for line in lines[first : first + 6]] == [
         "run         training-2  running  vertex",
         "train: 640 of 4000 rows",
         "train: n1-standard-8: no machine was to be had",
         "run         training-1  failed  vertex",
         words,
+        "alert 'rolled back': sent by webhook",
     ]
 
 
@@ -107,7 +113,7 @@ def test_monitoring_has_a_schedule_and_verdicts_of_its_own() -> None:
     plain: dict[str, Any] = {"stack": "vertex", "started": None, "url": None, "progress": None, "predicted": None}
     words = "drifted: tokens; 2,000 rows of 1,950 requests"
     run = SimpleNamespace(name="monitoring-1", status="completed", outcome=None, reason=None, machines=(), **plain)
-    run.verdict = words
+    run.verdict, run.alerts = words, ()
     shown.monitoring_runs = (run,)
     lines = [line.strip() for line in _text(shown).splitlines()]
     at = lines.index("monitoring  no schedule")
@@ -221,7 +227,7 @@ def test_status_leads_from_the_drift_to_what_the_endpoint_says_after_the_trainin
         "training    training-7 of 2026-11-04 03:00, for rows and drift: trained a version",
         "decision    promote b2",
         "rollout     version b2 serves all traffic.",
-        "recovery    its newest window, to 2026-11-05 00:00, is quiet",
+        "recovery    its newest window, to 2026-11-05 00:00: quiet",
     ]
     assert recovery(windows, "a1", began) is None
 
@@ -238,4 +244,11 @@ def test_status_says_what_waits_for_a_person_and_what_was_kept_out_by_one() -> N
     }
     lines = _text(shown).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("candidate   c3"))
-    assert lines[at + 1 : at + 3] == [f"{'':<11} {asked['c3']}", f"kept out    b2 {asked['b2']}"]
+    assert lines[at + 1 : at + 5] == [
+        f"{'':<11} {asked['c3']}",
+        'approve     python run.py approve c3 --config own.yaml --name news --why "…"',
+        'or          python run.py reject c3 --config own.yaml --name news --why "…"',
+        f"kept out    b2 {asked['b2']}",
+    ]
+    shown.approvals["c3"].standing = "approved"
+    assert "python run.py approve" not in _text(shown)

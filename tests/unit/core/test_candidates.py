@@ -60,6 +60,7 @@ def test_the_candidate_may_be_approved_and_the_champion_needs_none() -> None:
     ("name", "changes", "told"),
     [
         ("zz", {}, r"version 'zz' is not in the record \(has: c, cc, b, a, newest first\)"),
+        ("ccc", {}, r"version 'ccc' is not in the record; did you mean 'cc'\? \(has: c, cc"),
         ("a", {}, "version a is not the candidate, c is; run the pipeline again"),
         ("c", {"aliases": {Alias.CHAMPION: "b"}}, "version c is not the candidate, there is none; run the pipeline"),
         (
@@ -81,6 +82,21 @@ def test_the_candidate_may_be_approved_and_the_champion_needs_none() -> None:
 def test_what_may_not_be_approved_is_refused_in_words(name: str, changes: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         approvable(record(**changes), name, NOW)
+
+
+def test_a_shortened_name_comes_with_the_whole_ones_that_it_may_mean() -> None:
+    versions = (version("3fa41c02be17"), version("3fb000000000"), version("9c0000000000"))
+    for name, meant in ("3fa4", r"'3fa41c02be17'\?"), ("3f", r"'3fb000000000' or '3fa41c02be17'\?"):
+        with pytest.raises(InputError, match=rf"not in the record; a version is named whole, did you mean {meant}"):
+            approvable(record(versions=versions), name, NOW)
+
+
+def test_the_first_champion_has_none_to_roll_back_to() -> None:
+    with pytest.raises(
+        InputError, match="version b is the champion; there is none before it to go back to: run"
+    ) as told:
+        rejectable(record(aliases={Alias.CHAMPION: "b"}), "b")
+    assert "rollback" not in str(told.value)
 
 
 @pytest.mark.parametrize(

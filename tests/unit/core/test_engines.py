@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.core.engines import ENGINES_FOLDER, Engines, EnginesManifest, add_engines, read_engines
+from evergreen.core.engines import (
+    ENGINES_FOLDER,
+    EngineChoice,
+    Engines,
+    EnginesManifest,
+    MeasuredEngine,
+    add_engines,
+    read_engines,
+)
 from evergreen.core.errors import InputError
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import KINDS, EngineTable, Table
@@ -56,6 +64,23 @@ def test_the_section_comes_back_as_it_was_and_is_a_table(tmp_path: Path) -> None
     assert isinstance(table, Table)
     assert table.title == "Engines: fp32 serves on avx2: the fastest"
     assert "sections" in EvaluationReport.model_fields
+
+
+@pytest.mark.parametrize(("grew", "shown"), [(43_700_000, 44), (0, "less than could be measured")])
+def test_memory_that_no_measurement_shows_is_not_called_none(grew: int, shown: object) -> None:
+    engine = MeasuredEngine(
+        name="int8",
+        rows_per_s=1,
+        latency_p50_ms=1,
+        latency_p95_ms=1,
+        memory_bytes=grew,
+        size_bytes=23_000_000,
+        admitted=True,
+        reason="it is as good",
+    )
+    choice = EngineChoice(serves="int8", instruction_set="avx2", reason="the fastest", variants=(engine,))
+    table = EngineTable(choice=choice).table()
+    assert dict(zip(table.columns, table.rows[0], strict=True))["memory MB"] == shown
 
 
 def test_versions_of_before_have_no_engines() -> None:

@@ -42,16 +42,21 @@ def test_shares_that_do_not_rise_between_1_and_99_are_refused(shares: list[float
         Ramp.model_validate({"shares": shares})
 
 
+def test_shares_in_another_order_come_with_the_order_to_write() -> None:
+    with pytest.raises(ValidationError, match=r"greater than the one before, got \[50, 5, 50\]; write \[5, 50\]"):
+        Ramp.model_validate({"shares": [50, 5, 50]})
+
+
 def test_a_ramp_ends_before_the_task_that_climbs_it() -> None:
     assert Ramp(shares=(1, 5, 10, 25, 50), hold_s=86400).total_s == 5 * 86400
-    with pytest.raises(ValidationError, match=r"6 shares of 86400 s take 6\.0 days, a rollout takes 5 at most"):
-        Ramp(shares=(1, 5, 10, 25, 50, 75), hold_s=86400)
+    [complaint] = Ramp(shares=(1, 5, 10, 25, 50, 75), hold_s=86400).complaints()
+    assert complaint.reason.startswith("6 shares of 86400 s take 6.0 days, a rollout takes 5 at most")
 
 
 def test_the_time_as_a_shadow_counts_too() -> None:
     assert Ramp(shares=(5, 25), hold_s=60, shadow=Shadow(for_s=300)).total_s == 420
-    with pytest.raises(ValidationError, match=r"5 shares of 86400 s after a shadow take 6\.0 days"):
-        Ramp(shares=(1, 5, 10, 25, 50), hold_s=86400, shadow=Shadow(for_s=86400))
+    [complaint] = Ramp(shares=(1, 5, 10, 25, 50), hold_s=86400, shadow=Shadow(for_s=86400)).complaints()
+    assert complaint.reason.startswith("5 shares of 86400 s after a shadow take 6.0 days")
 
 
 @pytest.mark.parametrize("shadow", [{"share": 0}, {"share": 1.1}, {"for_s": 0}, {"for_s": 90000}, {"max_failed": 1}])
@@ -80,16 +85,16 @@ def test_what_no_rollout_could_do_is_refused(ramp: dict[str, object]) -> None:
         (
             {"shares": [5], "hold_s": 120, "judge": {"max_hold_s": 60}},
             ("judge", "max_hold_s"),
-            r"^60 s is shorter than hold_s, 120 s, .*; give 120 to 86400, or a shorter hold_s$",
+            r"^60 s is shorter than hold_s, 120 s, .*; give max_hold_s 120 to 86400, or a hold_s of 60 at most$",
         ),
     ],
 )
 def test_what_is_asked_of_a_judge_that_never_counts_is_told(
     given: dict[str, object], place: tuple[str, ...], words: str
 ) -> None:
-    [(path, reason)] = Ramp.model_validate(given).idle_words()
-    assert path == place
-    assert re.search(words, reason)
+    [complaint] = Ramp.model_validate(given).complaints()
+    assert complaint.path == place
+    assert re.search(words, complaint.reason)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_what_is_asked_of_a_judge_that_never_counts_is_told(
     ],
 )
 def test_a_ramp_is_as_it_should_be_where_only_defaults_do_not_count(given: dict[str, object]) -> None:
-    assert not list(Ramp.model_validate(given).idle_words())
+    assert not list(Ramp.model_validate(given).complaints())
 
 
 def test_a_ramp_that_was_written_down_with_its_defaults_is_read_again() -> None:

@@ -69,6 +69,13 @@ def test_labels_of_earlier_requests_are_late_and_used_in_the_window_in_which_the
     assert joined(*labels, window=after).labels == Labels(used=1, late=1)
 
 
+def test_labels_of_requests_after_the_window_are_told_apart_and_counted_the_next_time() -> None:
+    labels = [label(TRACES[0], "tech"), label("yesterday-1", "tech"), label("nobody's", "tech")]
+    assert joined(*labels).labels == Labels(used=2, late=1, unknown=1)
+    before = ResolvedWindow(start=DAY.start - timedelta(days=1), end=DAY.start)
+    assert joined(*labels, window=before).labels == Labels(used=1, newer=1, unknown=1)
+
+
 def test_labels_of_other_versions_answers_are_told() -> None:
     labels = pa.Table.from_pylist([label(TRACES[0], "tech")])
     found = join_labels(labels, [BATCH], "0123456789ab", DAY)
@@ -93,8 +100,16 @@ def test_a_key_is_a_trace_id_or_one_with_the_instance() -> None:
     [
         ({"trace_id": ["a"]}, "columns trace_id; label and one of trace_id, key are needed"),
         ({"label": ["a"]}, "columns label; label and one"),
-        ({"trace_id": ["a"], "label": [[1]]}, "column of another type"),
-        ({"trace_id": ["a"], "label": ["x"], "arrived": ["yesterday"]}, "arrived a time"),
+        ({"trace_id": ["a"], "label": [[1]]}, r"row 1 of the labels: label is '\[1\]', which is not text"),
+        (
+            {"trace_id": ["a", "b"], "label": ["x", "y"], "arrived": ["2026-05-05T07:00:00Z", "yesterday"]},
+            r"^row 2 of the labels: arrived is 'yesterday', which is not a time with its zone, such as \S+; correct "
+            r"it, or name another column in labels\.columns\.arrived$",
+        ),
+        (
+            {"trace_id": ["a"], "label": ["x"], "index": ["first"]},
+            "row 1 of the labels: index is 'first', which is not",
+        ),
     ],
 )
 def test_labels_without_what_they_need_are_refused(labels: dict[str, Any], said: str) -> None:

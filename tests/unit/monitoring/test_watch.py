@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
-from evergreen.core.verdict import Verdict
+from evergreen.core.verdict import Labels, Verdict
 from evergreen.monitoring.watch import Watched, watch, with_quality
 from evergreen.requestlog.reading import FolderLog
 from tests.logged import KIND, LABELS, OTHER, VERSION, WINDOW, log, observations, reference, trace
@@ -129,6 +131,24 @@ def test_few_labels_measure_nothing(tmp_path: Path, quiet: FolderLog) -> None:
     verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sport"]})
     assert (verdict.quality, verdict.below) == ({}, ())
     assert "1 labels measure nothing yet: at least 30 do" in verdict.notes
+
+
+def test_a_mistyped_label_is_told_with_the_nearest_that_the_model_answers(tmp_path: Path) -> None:
+    seen = observations(40, 2)
+    given = {"trace_id": list(map(trace, range(40))), "label": ["bussiness"] * 2 + ["sport"] * 38}
+    verdict = measured(tmp_path, log(tmp_path / "requests", seen), given)
+    told = "2 labels are 'bussiness' (did you mean 'business'?), which the model never answers: they count as wrong"
+    assert any(note.startswith(told) for note in verdict.notes)
+
+
+def test_labels_of_requests_after_the_window_are_no_unknown_ones(tmp_path: Path, quiet: FolderLog) -> None:
+    given = watched(tmp_path, quiet)
+    earlier = replace(
+        given, window=ResolvedWindow(start=given.window.start - timedelta(days=1), end=given.window.start)
+    )
+    labels = pa.table({"trace_id": [trace(0), "unknown"], "label": ["sport", "sport"]})
+    verdict = with_quality(watch(earlier, RULES), earlier, labels, Quality())
+    assert verdict.labels == Labels(used=0, newer=1, unknown=1)
 
 
 def test_labels_of_no_request_are_refused_by_their_columns(tmp_path: Path, quiet: FolderLog) -> None:

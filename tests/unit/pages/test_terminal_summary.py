@@ -115,3 +115,12 @@ def test_the_first_lines_tell_what_was_read_of_what_was_seen_and_what_is_in_no_s
     lines = terminal_summary(report, promoted, live, intake=f"{sentence}\n{apart}").splitlines()
     assert lines[:2] == [f"rows        {sentence}", f"rows        {apart}"]
     assert terminal_summary(report, promoted, live, intake=sentence).splitlines()[0] == f"rows        {sentence}"
+
+
+def test_what_a_person_said_and_what_to_do_about_it_are_told_whole(
+    report: EvaluationReport, kept: PromotionDecision, live: Deployment
+) -> None:
+    message = f"version c3 repeats the recipe of b2, which was rejected: {'too slow ' * 55}; change rows or seed"
+    reasons = (Reason(rule="approval", passed=False, message=message),)
+    text = terminal_summary(report, kept.model_copy(update={"reasons": reasons}), live)
+    assert "; change rows or seed" in text

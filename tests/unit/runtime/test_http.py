@@ -205,11 +205,16 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
         ("Duplicate 'Host' header found.", ": Duplicate 'Host' header found"),
         ("Invalid header token:\n\n  b'secret'\n    ^", ": Invalid header token"),
         ("Bad status line 'secret word'", ": Bad status line"),
+        (
+            "Content-Length can't be present with Transfer-Encoding:\n\n  b'secret'",
+            ": Content-Length can't be present with Transfer-Encoding",
+        ),
         ("", ""),
     ],
 )
 def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(message: str, what: str) -> None:
-    assert malformed(message) == f"this is no well-formed HTTP request{what}"
+    expected = f"this is no well-formed HTTP request{what}; send it by an HTTP/1.1 client, such as curl"
+    assert malformed(message) == expected
 
 
 @pytest.mark.parametrize(

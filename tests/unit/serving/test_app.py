@@ -172,7 +172,9 @@ def test_an_oversized_body_is_refused_without_reading_the_rest(served: Served) -
 def test_unknown_routes_and_methods_are_told_apart(served: Served, method: str, path: str, status: int) -> None:
     answer = served.ask(lambda client: client.request(method, path))
     assert answer.status_code == status
-    assert answer.json()["error"]["message"]
+    routes = "(has: /predict, /health, /metrics, /openapi.json); ask for one of these"
+    allowed = {404: routes, 405: "is not allowed here (allowed: "}
+    assert allowed[status] in answer.json()["error"]["message"]
 
 
 def test_a_fault_of_the_model_is_a_plain_500_and_the_log_quotes_no_payload(

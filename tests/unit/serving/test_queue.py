@@ -406,3 +406,26 @@ def test_a_machine_without_a_thread_left_is_told_and_the_next_request_tries_agai
         raise RuntimeError("can't start new thread")
 
     with_queue(refused)
+
+
+def test_one_request_wakes_one_idle_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    next_batch = PredictionQueue._next_batch
+
+    def noted(queue: PredictionQueue) -> Any:
+        looked.append(threading.current_thread().name)
+        return next_batch(queue)
+
+    monkeypatch.setattr(PredictionQueue, "_next_batch", noted)
+
+    async def test(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        gated.let(5)
+        for name in "abcd":  # a lane is started with each
+            await asked(name)
+        await asyncio.sleep(0.1)
+        looked.clear()
+        await asked("e")
+        await asyncio.sleep(0.1)
+        assert len(set(looked)) <= 2, looked  # the one that predicts, and at most one that it hands over to
+
+    with_queue(test, cores=4)

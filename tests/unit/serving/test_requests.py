@@ -42,9 +42,12 @@ def test_any_bytes_are_a_request_or_an_input_error(body: bytes) -> None:
         (b"text=hello", "not JSON"),
         (b'{"instances": [NaN]}', "NaN is no JSON number"),
         (b'{"instances": [1e999]}', "too large a number"),
-        (b'{"instances": [' + b"9" * 5000 + b"]}", "not JSON"),
-        (b'{"instances": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "nested too deeply"),
-        (b'{"instances": ["\xff"]}', "not UTF-8: byte 16 is 0xff"),
+        (
+            b'{"instances": [' + b"9" * 5000 + b"]}",
+            'is read here: a whole number has more than 4,300 digits; send {"instances": [{…}]}',
+        ),
+        (b'{"instances": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "(allowed: 50 levels); send"),
+        (b'{"instances": ["\xff"]}', "not UTF-8: byte 16 is 0xff; encode it in UTF-8"),
         ("\ufeff{}".encode(), "not JSON"),
         (b'{"instances": [1], "instances": [2]}', '"instances" appears twice'),
         (b"[]", "a JSON array"),
@@ -56,9 +59,12 @@ def test_any_bytes_are_a_request_or_an_input_error(body: bytes) -> None:
         (b'{"instances": 1.5}', "a JSON number"),
         (b'{"instances": []}', "is empty"),
         (b'{"instances": [1, 2, 3, 4]}', "holds 4, allowed are 3"),
-        (b'{"instances": [1], "paramters": {}}', 'unknown field "paramters" (allowed: instances, parameters)'),
+        (
+            b'{"instances": [1], "paramters": {}}',
+            'unknown field "paramters" (allowed: instances, parameters); leave it out',
+        ),
         (b'{"instances": [1], "parameters": []}', "'parameters' is a JSON array"),
-        (b'{"instances": [1], "parameters": {"a": ' + b"[" * 60 + b"]" * 60 + b"}}", "nested too deeply"),
+        (b'{"instances": [1], "parameters": {"a": ' + b"[" * 60 + b"]" * 60 + b"}}", "(allowed: 50 levels); send"),
     ],
 )
 def test_a_malformed_request_is_told_what_is_wrong(body: bytes, message: str) -> None:

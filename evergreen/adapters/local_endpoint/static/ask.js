@@ -4,6 +4,7 @@
 const endpoint = JSON.parse(document.getElementById("endpoint").textContent);
 const the = (id) => document.getElementById(id);
 const takesPicture = endpoint.input === "image";
+const SOON_MS = 150; // an answer that comes sooner needs no word before it
 let picture = null; // {base64, url}: what is asked next
 let asked = null; // what stops the request that is under way
 
@@ -42,6 +43,14 @@ function refuse(message, trace) {
   the("facts").replaceChildren(...(trace ? [fact("trace id", element("code", { textContent: trace }), true)] : []));
 }
 
+function wait() {
+  the("answer").classList.remove("empty");
+  the("shown").replaceChildren();
+  the("facts").replaceChildren();
+  the("refusal").textContent = "";
+  the("told").textContent = "asking…"; // a status, which screen readers say
+}
+
 async function tell(answer, latency, url) {
   const { predictions: [prediction], metadata = {} } = answer;
   const shown = element("div");
@@ -72,6 +81,8 @@ async function predict() {
   const mine = (asked = new AbortController());
   const url = picture?.url;
   the("go").ariaDisabled = "true";
+  const waiting = setTimeout(wait, SOON_MS);
+  mine.signal.addEventListener("abort", () => clearTimeout(waiting));
   try {
     const version = the("version").value;
     const began = performance.now();
@@ -83,10 +94,12 @@ async function predict() {
     });
     const answer = await response.json();
     const latency = performance.now() - began;
+    clearTimeout(waiting);
     if (response.ok) await tell(answer, latency, url);
     else refuse(`${response.status}: ${answer.error.message}`, answer.error.trace_id);
   } catch (error) {
     if (mine.signal.aborted) return;
+    clearTimeout(waiting);
     refuse(`the endpoint gave no answer (${error.message}); see: python run.py status`);
   }
   the("go").ariaDisabled = "false";

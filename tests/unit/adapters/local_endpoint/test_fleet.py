@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.adapters.local_endpoint.answers import RefusedError
+from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedError
 from evergreen.adapters.local_endpoint.fleet import DealtSplit, Fleet
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.worker import Worker
@@ -63,15 +63,24 @@ def test_requests_go_to_what_is_ready_wait_for_what_comes_and_are_refused_where_
     assert asyncio.run(choice(tmp_path, states, traffic, wanted)) == chosen
 
 
+def test_a_refusal_for_want_of_room_says_how_many_wait(tmp_path: Path) -> None:
+    with pytest.raises(OverloadedError, match=rf"^{MAX_WAITING} requests are waiting already; ask again in a second"):
+        asyncio.run(chosen_of(tmp_path, {"a": "full"}, {"a": 100}, None))
+
+
 async def choice(path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None) -> Chosen:
+    try:
+        return await chosen_of(path, states, traffic, wanted)
+    except RefusedError as refusal:
+        return refusal.status
+
+
+async def chosen_of(path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None) -> Chosen:
     state = endpoint_state(versions=tuple(states), traffic=traffic)
     fleet = Placed(EndpointFiles(path), state, cast("Any", None))
     fleet.places = states
     fleet.apply(state)
-    try:
-        worker = fleet.choose(wanted)
-    except RefusedError as refusal:
-        return refusal.status
+    worker = fleet.choose(wanted)
     return worker.version if worker else None
 
 

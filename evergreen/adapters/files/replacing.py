@@ -1,0 +1,86 @@
+"""What a table that is there begins with, so that an output replaces no file but one that was written so before.
+
+{"id": "17", "text": "…", "label": "sport", "score": "0.98", "version": "0a1b2c3d4e5f", "error": ""}
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, cast
+
+from evergreen.adapters.files.decoding import LONGEST_FIELD, is_compressed
+from evergreen.adapters.files.delimited import Dialect
+from evergreen.adapters.files.rows import Row, table_format
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.errors import InputError
+from evergreen.core.names import listed
+
+Opener = Callable[[], IO[bytes]]
+
+
+def check_replaceable(path: str, fields: FilesSettings, opener: Opener, is_ours: Callable[[Row], bool]) -> None:
+    """Returns where nothing is lost by writing the table: no file is there, an empty one, or an earlier output.
+
+    `fields` say how text is written, `opener` opens the file, and `is_ours` tells an output by its first row.
+
+    Raises:
+        InputError: the file holds anything else; nothing has been written.
+    """
+    try:
+        with opener() as file:
+            is_empty = not file.read(1)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder; name a file that is not there yet, or remove it") from error
+    if is_empty:
+        return
+    row = first_row(Path(path), fields, opener)
+    if not is_ours(row):
+        found = f"its columns are {listed(row)}" if row else f"it is no {table_format(Path(path))} with rows"
+        raise InputError(
+            f"{path} is there already, holds no earlier predictions ({found}) and is left alone; name another path, "
+            "or remove it first"
+        )
+
+
+def first_row(path: Path, fields: FilesSettings, opener: Opener) -> Row:
+    """The first row by its columns, as outputs are written; nothing where it cannot be read so."""
+    import pyarrow as pa
+
+    kind = table_format(path)
+    try:
+        with opener() as file:
+            if kind == "parquet":
+                return _of_parquet(file)
+            encoding = "utf-8" if kind == "jsonl" else fields.encoding
+            binary = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed(path) else file
+            with io.TextIOWrapper(binary, encoding, newline="") as text:
+                return _of_json(text) if kind == "jsonl" else _of_delimited(text, path, fields)
+    except (ValueError, csv.Error, OSError, EOFError, zlib.error, pa.ArrowException):
+        return {}
+
+
+def _of_parquet(file: IO[bytes]) -> Row:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as table:
+        rows: list[Row] = next(table.iter_batches(1), table.schema_arrow.empty_table()).to_pylist()
+        return rows[0] if rows else {}
+
+
+def _of_json(text: IO[str]) -> Row:
+    row: Any = json.loads(text.readline())
+    return row if isinstance(row, dict) else {}
+
+
+def _of_delimited(text: IO[str], path: Path, fields: FilesSettings) -> Row:
+    csv.field_size_limit(LONGEST_FIELD)
+    rows = csv.reader(text, **Dialect.to_write(path, fields).csv_options())
+    return dict(zip(next(rows, []), next(rows, []), strict=False))
