@@ -207,7 +207,9 @@ def test_each_request_is_logged_without_its_payload(served: Served, caplog: pyte
 def test_metrics_count_requests_instances_and_latency(served: Served) -> None:
     served.post(json=GOOD)
     served.post(json={})
-    text = served.get("/metrics").text
+    deadline = time.monotonic() + 10
+    while 'evergreen_batch_seconds_count{engine="python"} 1' not in (text := served.get("/metrics").text):
+        assert time.monotonic() < deadline, text  # a batch is counted once its requests have their answers
     assert 'evergreen_requests_total{route="predict",status="200"} 1' in text
     assert 'evergreen_requests_total{route="predict",status="400"} 1' in text
     assert "evergreen_instances_total 2" in text
@@ -215,7 +217,6 @@ def test_metrics_count_requests_instances_and_latency(served: Served) -> None:
     assert f'evergreen_model_ready{{version="{served.version}",engine="python"}} 1' in text
     assert 'evergreen_refused_total{reason="request"} 1' in text
     assert 'evergreen_batch_rows_bucket{engine="python",le="2"} 1' in text
-    assert 'evergreen_batch_seconds_count{engine="python"} 1' in text
     assert "evergreen_queue_depth 0" in text
 
 
@@ -285,8 +286,10 @@ def test_instances_that_wait_are_counted_but_a_large_request_may_come_alone(
 
 
 def test_requests_are_counted_and_left_by_their_callers_while_they_are_still_read(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    served = Served(tmp_path)
+    served.model.load()
     goes_on, reads = threading.Event(), threading.Event()
 
     def slow(body: bytearray, most: int) -> PredictRequest:
@@ -296,9 +299,12 @@ def test_requests_are_counted_and_left_by_their_callers_while_they_are_still_rea
 
     monkeypatch.setattr("evergreen.serving.app.parse_request", slow)
 
+    large = {"instances": [{"text": "goal " * 1_000}]}  # a small one is read at once, in the loop
+
     async def leave(client: httpx.AsyncClient) -> tuple[int, int]:
-        post = asyncio.create_task(client.post("/predict", json=GOOD))
+        post = asyncio.create_task(client.post("/predict", json=large))
         assert await asyncio.to_thread(reads.wait, 10)
+        assert not post.done()
         counted = served.model.waiting
         post.cancel()
         await asyncio.gather(post, return_exceptions=True)
