@@ -2,10 +2,10 @@
 
     python -m bench.batch_prediction [--json] [--rounds 3] [--rows 2000]
 
-Both sides read a CSV and write one, and load the model within the time that is measured: MiniLM-L6 with a random head,
-texts of AG News's lengths. The loop uses all cores through torch, Evergreen a process a core and the graph that answers
-fastest here, as the champion's endpoint would; its name is printed. Memory is the sum of the
-processes' peaks, with an encoder of two layers, 64 wide.
+Both sides read a CSV and write one, and load the model within the time that is measured: MiniLM-L6 with a random head.
+Texts are those of AG News, whose CSV $EVERGREEN_AG_NEWS names, else generated ones as long. The loop uses all cores
+through torch, Evergreen a process a core and the graph that answers fastest here, as the champion's endpoint would; its
+name is printed. Memory is the sum of the processes' peaks, with an encoder of two layers, 64 wide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,16 +32,20 @@ WORKERS = 2
 MAX_LENGTH = 128
 
 
-def write_texts(path: Path, rows: int, words: Sequence[str]) -> Path:
-    """A CSV of `rows` texts with the lengths of AG News (mean 38 words)."""
-    draw = random.Random(0)  # noqa: S311 - invented texts
+def write_texts(path: Path, texts: Iterable[str]) -> Path:
+    """A CSV of these texts."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
-        for number in range(rows):
-            length = int(min(max(draw.gauss(38, 10), 8), 120))
-            writer.writerow([number, " ".join(draw.choices(words, k=length))])
+        writer.writerows(enumerate(texts))
     return path
+
+
+def invented(rows: int, words: Sequence[str]) -> Iterator[str]:
+    """So many texts of about 38 words."""
+    draw = random.Random(0)  # noqa: S311 - invented texts
+    for _ in range(rows):
+        yield " ".join(draw.choices(words, k=int(min(max(draw.gauss(38, 10), 8), 120))))
 
 
 def words_of(count: int = 2_000) -> list[str]:
@@ -96,10 +100,11 @@ def run_side(side: str, model_dir: Path, source: Path, output: Path) -> dict[str
 
 def speeds(folder: Path, rows: int, rounds: int) -> dict[str, list[float]]:
     """Rows a second of each side, by turns."""
+    from bench.contestants import texts
     from bench.models import write_text_model
 
     model = write_text_model(folder / "minilm")
-    source = write_texts(folder / "texts.csv", rows, words_of())
+    source = write_texts(folder / "texts.csv", texts(rows))
     found: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(rounds):
         for side, series in found.items():
@@ -117,7 +122,7 @@ def peaks(folder: Path, counts: Sequence[int]) -> dict[int, float]:
     model = untrained(folder / "small", small_encoder(folder / "encoder", words), MAX_LENGTH)
     found = {}
     for rows in counts:
-        source = write_texts(folder / f"{rows}.csv", rows, words)
+        source = write_texts(folder / f"{rows}.csv", invented(rows, words))
         found[rows] = run_side("ours", model.path, source, folder / f"{rows}-out.csv")["bytes"]
     return found
 
