@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING
 from commands.garbage_collection import usual_garbage_collection
 from commands.predicted_table import Progress
 from evergreen.core.errors import InputError
+from evergreen.core.spelled import spelled
 
 if TYPE_CHECKING:
     from evergreen.core.batch import BatchReport
@@ -54,32 +52,21 @@ def _predict(args: argparse.Namespace, output: str, *, told: bool) -> None:
     progress = Progress()
     asked = Asked(rows, column=args.column, keep=args.keep)
     kept = "they are kept, and the same command goes on from there" if told else "add --output, and they are kept"
-    with progress.told_when_cut_off(kept), _in_words_of_the_command():
+    with progress.told_when_cut_off(kept), spelled(_AS_TYPED):
         report = predict_all(given.model_name, asked, place, LocalBatch(workers=args.workers), progress.report)
     print(_line(report, told=told), file=sys.stderr)
 
 
-_AS_TYPED = (
-    (re.compile(r"\bset source\.path\b"), "give another --input"),
-    (re.compile(r"\bsource\.path\b"), "--input"),
-    (re.compile(r"\b(or|set) keep\b"), r"\1 --keep"),
-    (re.compile(r"\bcorrect the output\b"), "correct --output"),
-    (re.compile(r"\boutput\.write: append\b"), "--append"),
-    (re.compile(r"\boutput\.table\b"), "--output"),
-)
-"""Fields of a configuration, and what a person typed instead of them."""
-
-
-@contextmanager
-def _in_words_of_the_command() -> Iterator[None]:
-    """Mistakes name what was typed, where they would name a field of a configuration that nobody wrote."""
-    try:
-        yield
-    except InputError as error:
-        message = str(error)
-        for field, typed in _AS_TYPED:
-            message = field.sub(typed, message)
-        raise InputError(message) from error
+_AS_TYPED = {
+    "set source.path": "give another --input",
+    "source.path": "--input",
+    "source.columns, or keep": "source.columns, or --keep",
+    "set keep": "set --keep",
+    "correct the output": "correct --output",
+    "output.write: append": "--append",
+    "output.table": "--output",
+}
+"""What errors advise of a configuration that nobody wrote, and what a person typed instead."""
 
 
 def _line(report: BatchReport, *, told: bool) -> str:

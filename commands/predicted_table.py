@@ -13,7 +13,7 @@ from typing import Any
 from commands.client import Client, Instance, batches, predict
 from commands.garbage_collection import usual_garbage_collection
 from commands.termination import Terminated
-from evergreen.adapters.files.replacing import check_replaceable
+from evergreen.adapters.files.replacing import Output, check_replaceable
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
@@ -49,14 +49,17 @@ class Tables:
         return self.output is not None and table_format(self.output, self.fields) == "csv"
 
     def check_replaceable(self, row: Row) -> None:
-        """Raises InputError where the output is there and is none: it has other columns than this row, its first."""
+        """Raises InputError where a file is there that was not predicted and has other columns than this row, the
+        output's first.
+        """
         if (output := self.output) is not None:
             names = list(row)
 
-            def is_ours(there: Row) -> bool:
+            def is_earlier(there: Row) -> bool:
                 return list(there) == names or was_predicted(there)
 
-            check_replaceable(str(output), self.fields, lambda: output.open("rb"), is_ours)
+            otherwise = "has other columns than this output"
+            check_replaceable(str(output), self.fields, lambda: output.open("rb"), Output(is_earlier, otherwise))
 
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
@@ -75,7 +78,7 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
-    progress, formulas = Progress(), 0
+    progress, formulas, first = Progress(), 0, Row()
     kept = "none of them is written; the same command begins anew" if tables.output else "the same command begins anew"
     with progress.told_when_cut_off(kept), tables.writer() as writer:
         instance = partial(_instance_of_row, client, tables)
@@ -84,12 +87,14 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
             predictions = predict(client, instances, f"{tables.source} row", start)
             made = [beside(row, as_columns(prediction)) for row, prediction in zip(rows, predictions, strict=True)]
             if not start:
-                tables.check_replaceable(made[0])
+                first = made[0]
+                tables.check_replaceable(first)  # its columns are known by the first answer
             writer.write(made)
             formulas += sum(str(answer.get("label", "")).startswith(FORMULA_SIGNS) for answer in predictions)
             progress.report(start + len(rows))
         if not progress.rows:
             raise InputError(f"{tables.source} holds no rows")
+        tables.check_replaceable(first)  # somebody may have put it there meanwhile
     progress.end(str(tables.output or "the screen"))
     if formulas and tables.is_for_spreadsheets:
         print(taken_for_formulas(f"{formulas:,} labels", str(tables.output)), file=sys.stderr)
@@ -131,11 +136,12 @@ class Progress:
 
     @contextmanager
     def told_when_cut_off(self, what_next: str) -> Iterator[None]:
-        """Tells on Ctrl-C and SIGTERM within the block how many rows are done, and what comes of them."""
+        """Tells on Ctrl-C and SIGTERM within the block how many rows are done, and what comes of them, if any."""
         try:
             yield
         except (KeyboardInterrupt, Terminated):
-            print(f"{self.rows:,} rows are done: {what_next}", file=sys.stderr)
+            done = f"{self.rows:,} rows are done: {what_next}"
+            print(done if self.rows else "no row is done yet: give the same command again", file=sys.stderr)
             raise
 
     def _text(self) -> str:

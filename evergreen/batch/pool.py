@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Semaphore
 
 from evergreen.batch.work import Done, Model, Shard, Traits, Work, predict_shard, traits_of
 from evergreen.core.errors import EvergreenError
@@ -88,14 +88,14 @@ def processes(count: int) -> Iterator[Here | Pool]:
         yield Here()
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, and a GPU's state
-    ending = context.Event()
+    ending = context.Semaphore(0)  # an event waits for processes that hear it, and some may be gone
     executor = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(os.getpid(), ending))
     try:
         yield Pool(executor, count)
-    except Exception:
-        raise
-    except BaseException:  # Ctrl-C: shards at work are not waited for; who goes on predicts them again
-        ending.set()
+    except BaseException as error:
+        if not isinstance(error, Exception):  # Ctrl-C: shards at work are not waited for; who goes on makes them again
+            for _ in range(count):
+                ending.release()
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
@@ -124,12 +124,12 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(parent: int, ending: Event) -> None:
+def _begin(parent: int, ending: Semaphore) -> None:
     """Begins a process of the pool: without its parent it would wait for work for ever."""
     threading.Thread(target=_end_with, args=(parent, ending), name="parent", daemon=True).start()
 
 
-def _end_with(parent: int, ending: Event) -> None:
-    while os.getppid() == parent and not ending.wait(_LOOKS_EVERY_S):
+def _end_with(parent: int, ending: Semaphore) -> None:
+    while os.getppid() == parent and not ending.acquire(timeout=_LOOKS_EVERY_S):
         pass
     os._exit(1)

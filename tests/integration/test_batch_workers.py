@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +98,23 @@ def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: M
     assert ids == [str(number) for number in range(4_000)]
 
 
-def test_ctrl_c_ends_at_once_without_a_traceback_and_the_same_job_goes_on(tmp_path: Path, model: Model) -> None:
-    source, output = write(tmp_path / "in.csv", 6_000), tmp_path / "out.csv"
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_goes_on(
+    tmp_path: Path, model: Model, number: signal.Signals, said: str
+) -> None:
+    source, output = write(tmp_path / "in.csv", 12_000), tmp_path / "out.csv"
+    parts = tmp_path / ".out.csv.parts"
     (tmp_path / "predict.py").write_text(
         "from pathlib import Path\n"
         "from commands.console import report_errors\n"
         "from commands.predicted_table import Progress\n"
+        "from commands.termination import sigterm_raises\n"
         "from evergreen.batch.job import run\n"
         "from evergreen.batch.work import Model\n"
         "from tests.integration.test_batch_workers import job\n"
         "if __name__ == '__main__':\n"
         "    progress = Progress()\n"
-        "    with report_errors(debug=False), progress.told_when_cut_off('they are kept'):\n"
+        "    with report_errors(debug=False), sigterm_raises(), progress.told_when_cut_off('they are kept'):\n"
         f"        model = Model({model.place!r}, {model.version!r}, ({{'text': 'a goal'}},))\n"
         f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=200), 2, progress.report)\n"
     )
@@ -118,16 +124,21 @@ def test_ctrl_c_ends_at_once_without_a_traceback_and_the_same_job_goes_on(tmp_pa
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=pipe, text=True, start_new_session=True
     ) as process:
-        wait_until(lambda: len(list((tmp_path / ".out.csv.parts").glob("*.jsonl"))) >= 3, timeout_s=120)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, told = process.communicate(timeout=15)
+        try:
+            wait_until(lambda: len(list(parts.glob("*.jsonl"))) >= 3, timeout_s=120)
+            os.killpg(process.pid, number)  # as a terminal or a service manager does
+            _, told = process.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     lines = [line for line in told.splitlines() if "rows/s" not in line]
     assert len(lines) == 2, told
     assert re.fullmatch(r"[\d,]+ rows are done: they are kept", lines[0])
-    assert lines[1] == "interrupted"
+    assert lines[1] == said
+    kept = len(list(parts.glob("*.jsonl")))
     report = run(job(model, source, output, shard_rows=200), workers=2)
-    assert report.rows == 6_000
-    assert report.predicted <= 5_400
+    assert (report.rows, report.predicted) == (12_000, 12_000 - 200 * kept)
+    assert 0 < kept < 60
 
 
 def test_a_process_that_is_ended_is_told_and_what_is_done_stays(tmp_path: Path, model: Model) -> None:

@@ -12,8 +12,9 @@ import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
+from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.decoding import LONGEST_FIELD, is_compressed
 from evergreen.adapters.files.delimited import Dialect
 from evergreen.adapters.files.rows import Row, table_format
@@ -24,34 +25,49 @@ from evergreen.core.names import listed
 Opener = Callable[[], IO[bytes]]
 
 
-def check_replaceable(path: str, fields: FilesSettings, opener: Opener, is_ours: Callable[[Row], bool]) -> None:
+class Output(NamedTuple):
+    """Which tables are earlier outputs, by their first rows, and what is said of `otherwise` ones: `has other …`."""
+
+    is_earlier: Callable[[Row], bool]
+    otherwise: str
+
+
+def check_replaceable(path: str, fields: FilesSettings, opener: Opener, output: Output) -> None:
     """Returns where nothing is lost by writing the table: no file is there, an empty one, or an earlier output.
 
-    `fields` say how text is written, `opener` opens the file, and `is_ours` tells an output by its first row.
+    `fields` say how text is written, and `opener` opens the file.
 
     Raises:
-        InputError: the file holds anything else; nothing has been written.
+        InputError: the file holds anything else, or this machine cannot read it; nothing has been written.
+        OSError: what a bucket's file system raises.
     """
     try:
         with opener() as file:
             is_empty = not file.read(1)
+        row = {} if is_empty else first_row(Path(path), fields, opener)
     except FileNotFoundError:
         return
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; name a file that is not there yet, or remove it") from error
-    if is_empty:
-        return
-    row = first_row(Path(path), fields, opener)
-    if not is_ours(row):
+    except OSError as error:
+        if is_cloud(path):
+            raise
+        told = f"{path} is there already and cannot be read: {error}; mend that, or name another path"
+        raise InputError(told) from error
+    if not is_empty and not output.is_earlier(row):
         found = f"its columns are {listed(row)}" if row else f"it is no {table_format(Path(path))} with rows"
         raise InputError(
-            f"{path} is there already, holds no earlier predictions ({found}) and is left alone; name another path, "
-            "or remove it first"
+            f"{path} is there already, {output.otherwise} ({found}) and is left alone; name another path, or remove "
+            "it first"
         )
 
 
 def first_row(path: Path, fields: FilesSettings, opener: Opener) -> Row:
-    """The first row by its columns, as outputs are written; nothing where it cannot be read so."""
+    """The first row by its columns, as outputs are written; nothing where the bytes are no such table.
+
+    Raises:
+        OSError: the bytes cannot be had.
+    """
     import pyarrow as pa
 
     kind = table_format(path)
@@ -63,7 +79,7 @@ def first_row(path: Path, fields: FilesSettings, opener: Opener) -> Row:
             binary = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed(path) else file
             with io.TextIOWrapper(binary, encoding, newline="") as text:
                 return _of_json(text) if kind == "jsonl" else _of_delimited(text, path, fields)
-    except (ValueError, csv.Error, OSError, EOFError, zlib.error, pa.ArrowException):
+    except (ValueError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException):
         return {}
 
 

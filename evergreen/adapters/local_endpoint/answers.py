@@ -52,9 +52,9 @@ class OverloadedError(RefusedError):
         super().__init__(FULL_STATUS, message, version=version)
 
     @classmethod
-    def by(cls, waiting: int, version: str = "") -> Self:
-        """As so many requests wait."""
-        return cls(f"{waiting} requests are waiting already; ask again in a second", version)
+    def by(cls, reason: str, version: str = "") -> Self:
+        """For a reason that soon passes."""
+        return cls(f"{reason}; ask again in a second", version)
 
 
 class Refusals:

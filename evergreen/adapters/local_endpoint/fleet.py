@@ -103,13 +103,13 @@ class Fleet:
         ready = [version for version in versions if self._workers[version].ready]
         chosen = ready[0] if ready and wanted is not None else self._split.next(ready)
         if chosen is not None:
-            if self._workers[chosen].full:
-                raise OverloadedError.by(self._workers[chosen].in_flight, chosen)
+            if overload := self._workers[chosen].overload:
+                raise OverloadedError.by(overload, chosen)
             return self._workers[chosen]
         if not any(self._is_coming(version) for version in versions):
             raise self._failed(versions)
         if self._waiting >= MAX_WAITING:
-            raise OverloadedError.by(self._waiting)
+            raise OverloadedError.by(f"{self._waiting} requests are waiting already")
         return None
 
     async def wait(self) -> None:

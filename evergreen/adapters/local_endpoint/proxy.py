@@ -166,8 +166,8 @@ class Proxy:
             if worker is None:
                 await self._fleet.wait()
                 continue
-            if worker.full:
-                raise OverloadedError.by(worker.in_flight, worker.version)
+            if overload := worker.overload:
+                raise OverloadedError.by(overload, worker.version)
             headers[TRACE_HEADER] = trace.ask(worker.version)
             headers[SHARE_HEADER] = str(self._fleet.share(worker.version))
             asked = time.monotonic()
@@ -219,7 +219,7 @@ def _route(request: web.BaseRequest) -> str:
 
 def _check_prediction(request: web.BaseRequest, own_questions_only: bool) -> None:
     if own_questions_only:
-        raise OverloadedError("too many connections; ask again in a second")
+        raise OverloadedError.by("too many connections")
     media_type = request.headers.get("content-type", "")
     if not media_type.strip():
         raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
@@ -269,7 +269,7 @@ class Bodies:
                 self._held += beyond - held
                 held = beyond
                 if self._held > MAX_HELD_BYTES:
-                    raise OverloadedError("large requests fill the endpoint already; ask again in a second")
+                    raise OverloadedError.by("large requests fill the endpoint already")
             yield body
         finally:
             self._held -= held

@@ -64,9 +64,13 @@ class Worker:
         self._supervision = asyncio.create_task(self._supervise())
 
     @property
-    def full(self) -> bool:
-        """Whether it holds as many requests, or bytes of them, as it may."""
-        return self.in_flight >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES
+    def overload(self) -> str | None:
+        """Why it takes no further request now: it holds as many of them, or bytes, as it may; None while it does."""
+        if self.in_flight >= MAX_WAITING:
+            return f"{self.in_flight} requests are at work or waiting already"
+        if self._bytes >= MAX_WAITING_BYTES:
+            return f"requests of {self._bytes:,} bytes together are at work or waiting already"
+        return None
 
     @property
     def failure(self) -> str | None:

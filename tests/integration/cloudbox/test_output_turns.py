@@ -181,7 +181,7 @@ def test_an_object_that_was_not_predicted_is_left_alone_and_an_earlier_output_is
     files = gcsfs.GCSFileSystem(skip_instance_cache=True)
     files.pipe_file(place, b"id,text\n1,mine\n")
     with keywords():
-        with pytest.raises(InputError, match=r"is there already, holds no earlier predictions"):
+        with pytest.raises(InputError, match=r"is there already, ends with no version and error of a p"):
             run(job(rows, FilesOutput(path=place)), 1)
         assert files.cat_file(place) == b"id,text\n1,mine\n"
         files.rm_file(place)

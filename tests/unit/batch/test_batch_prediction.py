@@ -278,7 +278,7 @@ def test_a_file_that_was_not_predicted_is_left_alone_and_an_earlier_output_is_re
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.parquet"])
 def test_what_is_no_table_is_left_alone_too(tmp_path: Path, predictor: Keywords, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=r"is there already, holds no earlier predictions \(it"):
+    with pytest.raises(InputError, match=r"is there already, ends with no version and error of a prediction \(it"):
         run(job(write(tmp_path / "in.csv", texts(3)), tmp_path / name), workers=1)
     assert (tmp_path / name).read_bytes() == content
     assert predictor.seen == []
@@ -293,6 +293,14 @@ def test_an_empty_file_as_of_mktemp_is_no_loss_and_a_folder_of_that_name_is_told
     (tmp_path / "out.jsonl").mkdir()
     with pytest.raises(InputError, match=r"out\.jsonl is a folder"):
         run(job(source, tmp_path / "out.jsonl"), workers=1)
+
+
+def test_a_file_that_cannot_be_read_is_told_so_and_nothing_is_predicted(tmp_path: Path, predictor: Keywords) -> None:
+    output = tmp_path / "out.csv"
+    output.symlink_to(output)
+    with pytest.raises(InputError, match=r"out\.csv is there already and cannot be read: .*symbolic links"):
+        run(job(write(tmp_path / "in.csv", texts(3)), output), workers=1)
+    assert predictor.seen == []
 
 
 def test_a_file_that_came_while_rows_were_predicted_is_left_alone_and_the_parts_stay(

@@ -69,21 +69,21 @@ def heard_under_overload(status_of: Behaviour) -> Heard:
 
 
 @pytest.mark.parametrize(
-    ("status_of", "connections", "missed"),
+    ("status_of", "connections", "patience_s", "missed"),
     [
-        (lambda number: 200 if number % 4 == 0 else 503, 900, []),
-        (lambda number: 200 if number % 4 == 0 else None, 900, [HEARD]),
-        (lambda number: 500 if number == 7 else 429, 900, [HEARD]),
-        (lambda number: 200 if number < 20 else 0, 40, [HEARD, SENT]),
-        (lambda number: 0 if number == 7 else 429, 900, [HEARD]),
+        (lambda number: 200 if number % 4 == 0 else 503, 900, loops.PATIENCE_S, []),
+        (lambda number: 200 if number % 4 == 0 else None, 900, loops.PATIENCE_S, [HEARD]),
+        (lambda number: 500 if number == 7 else 429, 900, loops.PATIENCE_S, [HEARD]),
+        (lambda number: 200 if number < 20 else 0, 40, 0.3, [HEARD, SENT]),
+        (lambda number: 0 if number == 7 else 429, 900, 0.3, [HEARD]),
     ],
     ids=["refuses", "drops", "fails once", "leaves hanging", "leaves one hanging"],
 )
 def test_a_server_that_drops_fails_or_forgets_requests_misses_a_limit(
-    status_of: Behaviour, connections: int, missed: list[str], monkeypatch: pytest.MonkeyPatch
+    status_of: Behaviour, connections: int, patience_s: float, missed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loops, "CONNECTIONS", connections)
-    monkeypatch.setattr(loops, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(loops, "PATIENCE_S", patience_s)
     heard = heard_under_overload(status_of)
     ratios = {HEARD: heard.heard, SENT: heard.sent}
     for name in ratios:

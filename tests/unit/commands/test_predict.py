@@ -145,13 +145,48 @@ def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str
 def test_a_table_that_is_no_earlier_output_is_left_alone(tmp_path: Path, output: str) -> None:
     source, mine = write(tmp_path / "in.csv", ROWS), write(tmp_path / output, [{"id": "7", "label": "mine"}])
     before = mine.read_bytes()
-    with pytest.raises(InputError, match=r"holds no earlier predictions \(its columns are 'id', 'label'\)"):
+    with pytest.raises(InputError, match=r"has other columns than this output \(its columns are 'id', 'label'\) and"):
         predict_table(client(Lengths()), Tables(source, mine, "body", FIELDS), batch_size=2)
     assert mine.read_bytes() == before
     mine.unlink()
     for _ in range(2):
         predict_table(client(Lengths()), Tables(source, mine, "body", FIELDS), batch_size=2)
     assert len(read(mine)) == len(ROWS)
+
+
+def test_another_table_s_predictions_are_told_by_their_columns_and_the_champion_s_are_replaced(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    other = write(tmp_path / "other.csv", [{"body": "short"}])
+    predict_table(client(Lengths()), Tables(other, output, "body", FIELDS), batch_size=2)
+    tables = Tables(write(tmp_path / "in.csv", ROWS), output, "body", FIELDS)
+    with pytest.raises(InputError, match=r"other columns than this output \(its columns are 'body', 'label', 'score'"):
+        predict_table(client(Lengths()), tables, batch_size=2)
+    output.write_text("body,label,version,error\nshort,sport,0a1b2c3d4e5f,\n", encoding="utf-8")
+    predict_table(client(Lengths()), tables, batch_size=2)
+    assert len(read(output)) == len(ROWS)
+
+
+def test_a_table_that_came_while_rows_were_predicted_is_left_alone(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+
+    def put(instances: Sequence[Any]) -> list[dict[str, Any]]:
+        if len(instances) == 1:  # the last batch
+            output.write_text("mine\n1\n")
+        return Lengths()(instances)
+
+    tables = Tables(write(tmp_path / "in.csv", ROWS), output, "body", FIELDS)
+    with pytest.raises(InputError, match=r"out\.csv is there already, has other columns .*'mine'"):
+        predict_table(client(put), tables, batch_size=2)
+    assert output.read_text() == "mine\n1\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+def test_a_file_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    output.symlink_to(output)
+    tables = Tables(write(tmp_path / "in.csv", ROWS), output, "body", FIELDS)
+    with pytest.raises(InputError, match=r"out\.csv is there already and cannot be read: .*symbolic links"):
+        predict_table(client(Lengths()), tables, batch_size=2)
 
 
 def test_ctrl_c_tells_what_comes_of_the_rows_that_are_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

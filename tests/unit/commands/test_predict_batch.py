@@ -134,12 +134,27 @@ def test_ctrl_c_tells_how_many_rows_are_done_and_how_to_go_on(
     assert capsys.readouterr().err == f"{told}interrupted\n"
 
 
+def test_ctrl_c_before_a_row_is_done_tells_of_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predict_all(*_: Any) -> BatchReport:
+        raise KeyboardInterrupt
+
+    given = SimpleNamespace(model_name="news", source=FILES)
+    monkeypatch.setattr("orchestration.served.load_served", lambda *_: SimpleNamespace(parameters=given))
+    monkeypatch.setattr("commands.project.check_stack", lambda _: None)
+    monkeypatch.setattr("orchestration.batch.predict_all", predict_all)
+    assert run_command(["predict", "--config", "x.yaml", "--input", "in.csv", "--output", "out.csv"]) == 130
+    assert capsys.readouterr().err == "no row is done yet: give the same command again\ninterrupted\n"
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         ("no file in.csv; set source.path", "no file in.csv; give another --input"),
         ("column 'titel' missing from in.csv; set keep", "column 'titel' missing from in.csv; set --keep"),
         ("column 'a' missing; set source.columns, or keep", "column 'a' missing; set source.columns, or --keep"),
+        ("/source.path/1.csv: rename it, or keep one alone", "/source.path/1.csv: rename it, or keep one alone"),
         ("out cannot be written: full; correct the output", "out cannot be written: full; correct --output"),
         ("set output.write: append, or name another output.table", "set --append, or name another --output"),
         ("labels keep to themselves", "labels keep to themselves"),

@@ -418,14 +418,17 @@ def test_one_request_wakes_one_idle_lane(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(PredictionQueue, "_next_batch", noted)
 
-    async def test(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def test(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        def all_sleep() -> bool:
+            return len(vars(queue._to_predict)["_waiters"]) == 4
+
         gated.let(5)
         for name in "abcd":  # a lane is started with each
             await asked(name)
-        await asyncio.sleep(0.1)
+        await until(all_sleep)
         looked.clear()
         await asked("e")
-        await asyncio.sleep(0.1)
+        await until(all_sleep)
         assert len(set(looked)) <= 2, looked  # the one that predicts, and at most one that it hands over to
 
     with_queue(test, cores=4)

@@ -16,7 +16,7 @@ from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedEr
 from evergreen.adapters.local_endpoint.fleet import DealtSplit, Fleet
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.worker import Worker
-from evergreen.core.limits import MAX_WAITING
+from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
 from tests.endpoint_states import endpoint_state
 
 Chosen = str | int | None
@@ -30,10 +30,10 @@ class At(Worker):
 
     def __init__(self, version: str, state: str) -> None:
         self.version = version
-        self.in_flight = MAX_WAITING if state == "full" else 0
-        self.ready = state in ("ready", "full")
+        self.in_flight = {"full": MAX_WAITING, "heavy": 1}.get(state, 0)
+        self.ready = state in ("ready", "full", "heavy")
         self.code = ""
-        self._bytes = 0
+        self._bytes = MAX_WAITING_BYTES if state == "heavy" else 0
         self._failure = "ended" if state == "failed" else None
         self._next_start = asyncio.get_running_loop().time() + 7
 
@@ -63,9 +63,16 @@ def test_requests_go_to_what_is_ready_wait_for_what_comes_and_are_refused_where_
     assert asyncio.run(choice(tmp_path, states, traffic, wanted)) == chosen
 
 
-def test_a_refusal_for_want_of_room_says_how_many_wait(tmp_path: Path) -> None:
-    with pytest.raises(OverloadedError, match=rf"^{MAX_WAITING} requests are waiting already; ask again in a second"):
-        asyncio.run(chosen_of(tmp_path, {"a": "full"}, {"a": 100}, None))
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("full", f"{MAX_WAITING} requests are at work or waiting already"),
+        ("heavy", f"requests of {MAX_WAITING_BYTES:,} bytes together are at work or waiting already"),
+    ],
+)
+def test_a_refusal_for_want_of_room_says_what_fills_the_worker(tmp_path: Path, state: str, said: str) -> None:
+    with pytest.raises(OverloadedError, match=rf"^{said}; ask again in a second$"):
+        asyncio.run(chosen_of(tmp_path, {"a": state}, {"a": 100}, None))
 
 
 async def choice(path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None) -> Chosen:

@@ -1,0 +1,56 @@
+"""What is made of a file that is there where an output is to be, and of one that cannot be read."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evergreen.adapters.files.replacing import Output, check_replaceable
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.errors import InputError
+
+FIELDS = FilesSettings(path="unused")
+OURS = Output(lambda row: list(row) == ["text", "label"], "is none of ours")
+
+
+class Lost(io.BytesIO):
+    """A file whose connection is lost once it is open."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, "input/output error")
+
+    read1 = read
+
+
+def contents(path: Path) -> bytes:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({"text": ["a"], "label": ["b"]}), path)
+        return path.read_bytes()
+    text = b'{"text": "a", "label": "b"}\n' if ".jsonl" in path.name else b"text,label\na,b\n"
+    return gzip.compress(text) if path.suffix == ".gz" else text
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.jsonl", "out.parquet"])
+def test_a_read_that_fails_is_not_taken_for_a_file_of_somebody_else(tmp_path: Path, name: str) -> None:
+    content = contents(tmp_path / name)
+    check_replaceable(name, FIELDS, lambda: io.BytesIO(content), OURS)
+    said = f"^{name} is there already and cannot be read: .*input/output error; mend that"
+    for files in ([Lost(content)], [io.BytesIO(content), Lost(content)]):
+        with pytest.raises(InputError, match=said):
+            check_replaceable(name, FIELDS, iter(files).__next__, OURS)
+    with pytest.raises(OSError, match="input/output error"):  # told where errors of buckets are
+        check_replaceable(f"gs://news/{name}", FIELDS, iter([io.BytesIO(content), Lost(content)]).__next__, OURS)
+
+
+@pytest.mark.parametrize("name", ["out.csv.gz", "out.jsonl.gz", "out.parquet"])
+def test_a_damaged_table_is_left_alone(tmp_path: Path, name: str) -> None:
+    content = contents(tmp_path / name)
+    content = content[: len(content) // 2]
+    with pytest.raises(InputError, match=r"is none of ours \(it is no (csv|jsonl|parquet) with rows\) and is left"):
+        check_replaceable(name, FIELDS, lambda: io.BytesIO(content), OURS)
