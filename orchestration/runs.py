@@ -323,11 +323,11 @@ def batch_report_of(run_id: UUID) -> BatchReport:
     return _output(Client().get_pipeline_run(run_id), "predict", "predictions", BatchReport)
 
 
-def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
-    """What a finished run of monitoring said, with what became of its alerts, and where its page is kept."""
+def verdict_of(run_id: UUID) -> tuple[Verdict, tuple[str, ...], str]:
+    """What a finished run of monitoring said, what became of its alerts, and where its page is kept."""
     run = Client().get_pipeline_run(run_id)
-    verdict = _output(run, "monitor", "verdict", Verdict).model_copy(update={"alerts": alerts_of(run)})
-    return verdict, page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    page = page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    return _output(run, "monitor", "verdict", Verdict), alerts_of(run), page
 
 
 def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:
