@@ -159,10 +159,11 @@ def test_of_news_that_nobody_is_to_hear_nothing_is_noted(
     model: str, monkeypatch: pytest.MonkeyPatch, alerts: Alerts, held_back: str | None, noted: list[str]
 ) -> None:
     from orchestration import alerting
+    from orchestration.runs import ALERTS_KEY
     from tests.telling_run import news
 
     kept: list[str] = []
-    monkeypatch.setattr(alerting, "log_metadata", lambda metadata: kept.extend(metadata[alerting.ALERTS_KEY]))
+    monkeypatch.setattr(alerting, "log_metadata", lambda metadata: kept.extend(metadata[ALERTS_KEY]))
     alerting.tell(model, alerts, [news(model)], held_back=held_back)
     assert kept == noted
 

@@ -270,7 +270,9 @@ def test_status_says_what_became_of_the_question_that_a_training_left(
     deployment = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message=left)
     assert re.match(words, str(_rollout(model, deployment, DECISION, "b2", {"c3": asked})))
     begins = asked.model_copy(update={"answer": answer(approved=True)})
-    assert str(_rollout(model, deployment, DECISION, "b2", {"c3": begins})).endswith("; no run of its delivery is there")
+    assert str(_rollout(model, deployment, DECISION, "b2", {"c3": begins})).endswith(
+        "; no run of its delivery is there"
+    )
     live = deployment.model_copy(update={"outcome": "live", "message": "version c3 serves all traffic"})
     assert _rollout(model, live, DECISION, "c3", {"c3": asked}) == "version c3 serves all traffic"
 
