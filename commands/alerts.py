@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.machine import Finding
 from commands.variables import variable_state
 from evergreen.core.alerts import Alert, ChannelError, ChannelFailure
+from evergreen.core.errors import EvergreenError
 
 if TYPE_CHECKING:
     from commands.project import MonitoringProject, Project
-
-UNSET_FIX = "export it, or list the ZenML secret that holds it under secrets:"
 
 
 def check_alerts(project: Project | MonitoringProject, *, send: bool) -> Iterator[Finding]:
@@ -26,47 +26,51 @@ def check_alerts(project: Project | MonitoringProject, *, send: bool) -> Iterato
         return
     from orchestration.alerting import send as send_now
 
-    failures = send_now(alerts, _test_message(project.model_name)) if send else channel_failures(project)
+    failures = send_now(alerts, _test_message(project.model_name)) if send else {}
     took = "took a test message" if send else "can be tried by --send-test-alert"
     for channel in alerts.channels:
-        failure = failures.get(channel)
+        failure = failures.get(channel) if send else channel_failure(channel, project)
         words = failure.reason if failure else took
         yield Finding("alerts", failure is None, f"{channel}: {words}", failure.fix if failure else "")
 
 
-def channel_failures(project: Project | MonitoringProject) -> dict[str, ChannelFailure]:
-    """Why channels would not take an alert of a run, by channel, as far as that can be seen without sending one."""
+def channel_failure(channel: str, project: Project | MonitoringProject) -> ChannelFailure | None:
+    """Why the channel would not take an alert of a run, as far as that can be seen without sending one.
+
+    Raises:
+        EvergreenError: ZenML does not tell whether a secret holds the address.
+    """
     from orchestration.alerting import check_alerter
 
-    alerts, failures = project.alerts, dict[str, ChannelFailure]()
-    if alerts.webhook_env and (failure := _webhook_failure(alerts.webhook_env, project)):
-        failures["webhook"] = failure
-    if alerts.slack:
-        try:
+    try:
+        if channel == "slack":
             check_alerter()
-        except ChannelError as error:
-            failures["slack"] = error.failure
-    return failures
+        else:
+            _check_webhook(str(project.alerts.webhook_env), project)
+    except ChannelError as error:
+        return error.failure
+    return None
 
 
 def unheard_alerts(project: Project | MonitoringProject) -> list[str]:
-    """A sentence for each channel that would not take what a run tells."""
-    failures = channel_failures(project).items()
-    return [f"alerts by {channel} reach nobody: {failure.words}" for channel, failure in failures]
+    """A sentence for each channel that would not take what a run tells; none of one of which that cannot be known, for
+    a note keeps no run from its beginning.
+    """
+    notes = []
+    for channel in project.alerts.channels:
+        with suppress(EvergreenError):
+            if failure := channel_failure(channel, project):
+                notes.append(f"alerts by {channel} reach nobody: {failure.words}")
+    return notes
 
 
-def _webhook_failure(variable: str, project: Project | MonitoringProject) -> ChannelFailure | None:
+def _check_webhook(variable: str, project: Project | MonitoringProject) -> None:
+    """Raises ChannelError where neither the variable nor a secret holds an address, EvergreenError as above."""
     from orchestration.alerting import check_variable
 
     is_held, state = variable_state(variable, project)
-    if not is_held:
-        return ChannelFailure(reason=f"{variable} {state}", fix=UNSET_FIX)
-    if os.environ.get(variable):
-        try:
-            check_variable(variable)
-        except ChannelError as error:
-            return error.failure
-    return None
+    if os.environ.get(variable) or not is_held:  # what a secret holds is not looked at
+        check_variable(variable, state)
 
 
 def _test_message(model: str) -> Alert:

@@ -61,10 +61,11 @@ def answer_lines(project: Configured, version: str) -> list[str]:
     """The commands that answer for a version that waits."""
     from commands.stop import model_arguments
 
-    return [f"{name:<11} {command}" for name, command in answer_commands(version, model_arguments(project))]
+    return [f"{name:<11} {command}" for name, command in named_answers(version, model_arguments(project))]
 
 
-def answer_commands(version: str, arguments: str) -> list[tuple[str, str]]:
+def named_answers(version: str, arguments: str) -> list[tuple[str, str]]:
     """The same with what each does; `arguments` are what a command is told to act on the model."""
-    told = f'{version} {arguments} --why "…"'
-    return [("approve", f"python run.py approve {told}"), ("or", f"python run.py reject {told}")]
+    from orchestration.command_lines import answer_commands
+
+    return list(zip(("approve", "or"), answer_commands(version, arguments), strict=True))

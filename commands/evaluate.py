@@ -36,10 +36,6 @@ _TRAINING_ALONE = frozenset({"run_name", "schedule", "parameters", "steps"})
 """Keys of a configuration that another pipeline has in its own way."""
 
 
-_TELLING = ("orchestration.scoring", "evergreen.evaluation.evaluate")
-"""Loggers that tell how far a scoring is."""
-
-
 class Scored(Frozen):
     """What `--json` prints: the metrics of a version on `rows` labelled rows, of which it was trained on `trained_on`.
 
@@ -113,20 +109,30 @@ def check_rows(source: SourceSettings, window: ResolvedWindow | None) -> None:
 
 @contextmanager
 def progress_on_stderr() -> Iterator[None]:
-    """Within the block a person reads on stderr how far the scoring is; stdout is the result's alone."""
+    """Within the block a person reads on stderr how far the scoring is, and what it warns of; stdout, on which ZenML's
+    console writes, is the result's alone. ZenML keeps the lines with the step, as it keeps others.
+    """
+    from zenml.logger import ZenMLLoggingHandler
+
+    from evergreen.evaluation import evaluate
+    from orchestration import scoring
+
     shown = logging.StreamHandler(sys.stderr)
     shown.setFormatter(logging.Formatter("%(message)s"))
-    loggers = [logging.getLogger(name) for name in _TELLING]
+    handlers = (shown, ZenMLLoggingHandler())
+    loggers = [logging.getLogger(module.__name__) for module in (scoring, evaluate)]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
-        logger.addHandler(shown)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+        for handler in handlers:
+            logger.addHandler(handler)
     try:
         yield
     finally:
         for logger, (level, propagates) in zip(loggers, before, strict=True):
-            logger.removeHandler(shown)
+            for handler in handlers:
+                logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagates
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commands.alerts import unheard_alerts
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from evergreen.core.versions import ModelVersion
 
 Lines = Iterator[tuple[str, str]]
+
+
+class Monitored(Verdict):
+    """What `--json` prints: a verdict, and what became of each alert of the run that made it, in words."""
+
+    alerts: tuple[str, ...] = ()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -54,8 +60,9 @@ def run_monitoring(args: argparse.Namespace, *, as_json: bool = False) -> int:
 
     run = run_alone(project, args)
     if run is not None:
-        verdict, page = verdict_of(run.id)
-        print(verdict.model_dump_json() if as_json else in_columns(verdict_lines(verdict, page)))
+        verdict, alerts, page = verdict_of(run.id)
+        monitored = Monitored(**dict(verdict), alerts=alerts)
+        print(monitored.model_dump_json() if as_json else in_columns(verdict_lines(verdict, alerts, page)))
     return 0
 
 
@@ -67,7 +74,7 @@ def check_monitoring(project: MonitoringProject) -> ModelVersion:
     return check_watching(Watching(given.model_name, given.host, given.drift, given.labels, given.quality))
 
 
-def verdict_lines(verdict: Verdict, page: str) -> Lines:
+def verdict_lines(verdict: Verdict, alerts: Sequence[str], page: str) -> Lines:
     """What a person reads of it."""
     yield "verdict", verdict.words
     yield "version", f"{verdict.version} of {verdict.model}"
@@ -80,13 +87,13 @@ def verdict_lines(verdict: Verdict, page: str) -> Lines:
         left_out = {
             "repeated": labels.duplicate,
             "contradicting": labels.contradicting,
-            "newer than the window: counted the next time": labels.newer,
+            "of requests after the window": labels.newer,
             "of no request in the log": labels.unknown,
         }
         told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
         yield "labels", f"{labels.used:,}, {labels.late:,} of earlier requests{told}"
     yield from (("", note) for note in verdict.notes)
-    yield from (("alert", words) for words in verdict.alerts)
+    yield from (("alert", words) for words in alerts)
     yield "page", page
 
 

@@ -60,7 +60,6 @@ def _say_what_goes_on(runs: Sequence[str]) -> None:
 
 def _set(project: Windowed, args: argparse.Namespace) -> None:
     from orchestration.cron import firings
-    from orchestration.mistakes import shown
     from orchestration.runs import marked
     from orchestration.schedules import goes_on, person, set_schedule
 
@@ -80,7 +79,7 @@ def _set(project: Windowed, args: argparse.Namespace) -> None:
         )
     options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
-    marks = marked(options, project.model_name, configuration=shown(project.configuration.path))
+    marks = marked(options, project.model_name, configuration=project.configuration.path)
     made = set_schedule(project.pipeline, marks, project.schedule_name, args.cron)
     print(_line(made))
     for moment in upcoming:

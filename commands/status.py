@@ -83,9 +83,9 @@ def _answer_lines(status: Status, arguments: str) -> list[tuple[str, str]]:
     asked = status.approvals.get(status.candidate.version) if status.candidate else None
     if status.candidate is None or asked is None or asked.standing != "waiting":
         return []
-    from commands.approve import answer_commands
+    from commands.approve import named_answers
 
-    return answer_commands(status.candidate.version, arguments)
+    return named_answers(status.candidate.version, arguments)
 
 
 def _kept_out(status: Status) -> list[tuple[str, str]]:

@@ -57,9 +57,10 @@ def again(project: Configured | ServedModel, name: str | None) -> str:
 
 def model_arguments(project: Configured | ServedModel) -> str:
     """What a command is told to act on this model."""
+    from orchestration import command_lines
     from orchestration.mistakes import shown
 
-    return f"--config {shown(project.configuration.path)} --name {project.model_name}"
+    return command_lines.model_arguments(shown(project.configuration.path), project.model_name)
 
 
 def left_over(stop: Stop, line: str) -> str:

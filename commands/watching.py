@@ -124,12 +124,11 @@ def _options(project: Configured, configuration: Configuration, name: str, **cac
 
 def _submit(project: Configured, options: dict[str, Any]) -> PipelineRunResponse | None:
     from orchestration.integrations import activated_by_need
-    from orchestration.mistakes import shown
     from orchestration.runs import marked
 
     with activated_by_need(), usual_garbage_collection():
-        file = shown(project.configuration.path)
-        started = marked(options, project.model_name, configuration=file, scheduled=project.scheduled)
+        file, scheduled = project.configuration.path, project.scheduled
+        started = marked(options, project.model_name, configuration=file, scheduled=scheduled)
         return project.pipeline.with_options(**started)()
 
 

@@ -1,13 +1,13 @@
 """Alerts on their way out: to the webhook, and to the alerter of ZenML's active stack; what was told stays with the run
 that told it, so that on whatever stack the next run knows.
 
-alert("news", alerts, Alert(model="news", kind="rollback", key="3fa41c02be17", title="…", text="…"))
+tell("news", alerts, [Alert(model="news", kind="rollback", key="3fa41c02be17", title="…", text="…")])
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,9 +16,11 @@ from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.logger import get_logger
 
-from evergreen.adapters.webhook import NO_ADDRESS, is_address, post
+from evergreen.adapters.webhook import is_address, post
 from evergreen.core.alerts import Alert, AlertOutcome, Alerts, ChannelError, ChannelFailure
+from evergreen.runtime.asides import beside_the_point
 from orchestration.runs import ALERTS_KEY, model_tag
+from orchestration.secrets import unset_words
 
 logger = get_logger(__name__)
 TOLD_PREFIX = "alert_"
@@ -27,13 +29,30 @@ RUNS_ASKED = 5
 """Of those that told the same, the newest: the last one begun need not be the last one that told it."""
 
 
+def tell(model_name: str, alerts: Alerts, news: Iterable[Alert], *, held_back: str | None = None) -> None:
+    """Alerts whoever is to know, unless all of it is `held_back`, and keeps with the step under way what became of it:
+    summaries and `status` read it there. Of news that `alerts` are silent about nothing is kept.
+
+    Nothing is raised, whatever happens.
+    """
+    outcomes = [
+        AlertOutcome(title=one.title, held_back=held_back) if held_back else alert(model_name, alerts, one)
+        for one in news
+        if alerts.silence(one) is None
+    ]
+    if outcomes:
+        with beside_the_point("what became of alerts"):
+            log_metadata({ALERTS_KEY: [outcome.words for outcome in outcomes]})
+
+
 def alert(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:
     """What became of the news, which is sent now unless it was told within the cool-down.
 
     Nothing is raised, whatever happens: an alert that cannot be sent is a warning, and is sent when it comes up again.
     """
+    now = datetime.now(UTC)
     try:
-        outcome = _tell(model_name, alerts, news)
+        told = told_at(model_name, news)
     except Exception as error:  # ZenML does not answer, say: what is told about the run may not end it
         logger.debug("an alert was not sent", exc_info=True)
         failure = ChannelFailure(
@@ -41,15 +60,12 @@ def alert(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:
             fix="see whether ZenML answers; it is sent when it comes up again",
         )
         outcome = AlertOutcome(title=news.title, failures=dict.fromkeys(alerts.channels, failure))
+    else:
+        held_back = alerts.held_back(told, now)
+        outcome = AlertOutcome(title=news.title, held_back=held_back) if held_back else _sent(alerts, news, now)
     say = logger.warning if outcome.failures else logger.info
     say("alert %s", outcome.words)
     return outcome
-
-
-def note_alerts(outcomes: Sequence[AlertOutcome]) -> None:
-    """Keeps with the step under way what became of its alerts: summaries and `status` read it there."""
-    if outcomes:
-        log_metadata({ALERTS_KEY: [outcome.words for outcome in outcomes]})
 
 
 def send(alerts: Alerts, news: Alert) -> dict[str, ChannelFailure]:
@@ -69,12 +85,8 @@ def send(alerts: Alerts, news: Alert) -> dict[str, ChannelFailure]:
     return failures
 
 
-def _tell(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:
-    """Raises whatever ZenML raises that is asked when the news was told last."""
-    now = datetime.now(UTC)
-    held_back = alerts.silence(news) or alerts.held_back(told_at(model_name, news), now)
-    if held_back:
-        return AlertOutcome(title=news.title, held_back=held_back)
+def _sent(alerts: Alerts, news: Alert, now: datetime) -> AlertOutcome:
+    """What became of the news, once it was sent; that it was is noted where a channel took it."""
     failures = send(alerts, news)
     taken = tuple(channel for channel in alerts.channels if channel not in failures)
     if taken:
@@ -112,19 +124,21 @@ def check_alerter() -> str:
     return f"'{components[0].name}' ({components[0].flavor_name}) of stack '{stack.name}'"
 
 
-def check_variable(variable: str) -> str:
-    """The address that the webhook's variable holds here.
+def check_variable(variable: str, unset: str | None = None) -> str:
+    """The address that the webhook's variable holds here; where there is none, `unset` is what is known of that.
 
     Raises:
         ChannelError: it holds none.
     """
     url = os.environ.get(variable)
     if not url:
-        state = "is empty" if variable in os.environ else "is not set"
+        reason = f"{variable} {unset or unset_words(variable)}"
         fix = "export it, or list the ZenML secret that holds it under secrets:"
-        raise ChannelError(ChannelFailure(reason=f"{variable} {state}", fix=fix))
+        raise ChannelError(ChannelFailure(reason=reason, fix=fix))
     if not is_address(url):
-        raise ChannelError(NO_ADDRESS.model_copy(update={"reason": f"{variable}: {NO_ADDRESS.reason}"}))
+        reason = f"{variable}: it has no address that begins with https:// (value not shown)"
+        fix = "set the variable to the address that the service gave you, whole"
+        raise ChannelError(ChannelFailure(reason=reason, fix=fix))
     return url
 
 

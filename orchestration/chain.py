@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 from zenml.client import Client
@@ -21,6 +21,8 @@ from orchestration.verdicts import newest_verdicts
 
 LAST = 5
 """So many windows are shown."""
+BEGINS_WITHIN = timedelta(minutes=10)
+"""After an approval its delivery is compiled, and submitted where steps run elsewhere."""
 Kept = TypeVar("Kept", bound=Frozen)
 
 
@@ -107,7 +109,8 @@ def _delivered(model: str, version: str, champion: str | None, approved: datetim
     )
     run = next((run for run in runs.items if run.created.replace(tzinfo=UTC) >= approved), None)
     if run is None:
-        return f"no run has delivered it; {again}"
+        lacks = "no run of its delivery is there"
+        return lacks if datetime.now(UTC) - approved < BEGINS_WITHIN else f"{lacks}; {again}"
     if not run.status.is_finished:
         return f"{run.name} delivers it"
     deployment = _output(run.name, "deploy", "deployment", Deployment)

@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from orchestration.commit import COMMIT_KEY, commit_of
 from orchestration.endpoints import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
+from orchestration.mistakes import shown
 from orchestration.notes import note_of, refused
 from orchestration.uploaded_code import ROOT
 from orchestration.vertex_runs import death_words, ended_on_vertex
@@ -54,8 +56,8 @@ REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
 """In what a run's configuration carries beside its own: something like cron has started it."""
-CONFIGURATION_KEY = "configuration"
-"""In the same: the configuration's file, as a person here would type it."""
+CONFIGURATION_KEY = "evergreen_configuration"
+"""In the same: the configuration's file, as a person here would type it; a short name may be the user's own."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -175,14 +177,14 @@ def model_tag(model: str) -> str:
 
 
 def marked(
-    options: Mapping[str, Any], model: str, *, configuration: str | None = None, scheduled: bool = False
+    options: Mapping[str, Any], model: str, *, configuration: Path | None = None, scheduled: bool = False
 ) -> dict[str, Any]:
     """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code,
     the file of the `configuration`, and whether it is `scheduled` by something that is no schedule of ZenML's.
     """
     extra = dict(options.get("extra") or {})
     if configuration:
-        extra[CONFIGURATION_KEY] = configuration
+        extra[CONFIGURATION_KEY] = shown(configuration)
     if scheduled:
         extra[SCHEDULED_KEY] = True
     if commit := commit_of(ROOT):
@@ -323,11 +325,11 @@ def batch_report_of(run_id: UUID) -> BatchReport:
     return _output(Client().get_pipeline_run(run_id), "predict", "predictions", BatchReport)
 
 
-def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
-    """What a finished run of monitoring said, with what became of its alerts, and where its page is kept."""
+def verdict_of(run_id: UUID) -> tuple[Verdict, tuple[str, ...], str]:
+    """What a finished run of monitoring said, what became of its alerts, and where its page is kept."""
     run = Client().get_pipeline_run(run_id)
-    verdict = _output(run, "monitor", "verdict", Verdict).model_copy(update={"alerts": alerts_of(run)})
-    return verdict, page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    page = page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+    return _output(run, "monitor", "verdict", Verdict), alerts_of(run), page
 
 
 def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:

@@ -49,6 +49,11 @@ def check_secrets(document: Document) -> Iterator[Mistake]:
             yield Mistake(path, message)
 
 
+def unset_words(variable: str) -> str:
+    """What follows the name of an environment variable that has no value here."""
+    return "is set, but empty" if variable in os.environ else "is not set"
+
+
 def _wrong(path: YamlPath, written: Any, filled: str) -> str | None:
     """What is wrong with one value, as written and as filled in from the environment."""
     name, text = str(path[-1]), str(written)

@@ -56,7 +56,7 @@ class Given:
 def check_together(
     document: Document, parameters: Mapping[str, Any], mistakes: Collection[Mistake]
 ) -> Iterator[Mistake]:
-    """The mistakes beside those of single fields, which are `mistakes`; of a field that holds one nothing is said."""
+    """The mistakes beside those of single fields, which are `mistakes`; where one of those is told nothing more is."""
     given = Given(document, parameters, frozenset(mistake.path for mistake in mistakes))
     for check in (_check_refresh, _check_rollout, _check_labels, _check_floors):
         yield from check(given)
@@ -86,7 +86,8 @@ def _check_rollout(given: Given) -> Iterator[Mistake]:
     if "rollout" not in given.parameters:
         return
     written, host = given.written(ROLLOUT), given.parameters.get("host")
-    if host is not None and written.get("shadow") is not None and not host.shadows:
+    is_asked = written.get("shadow") is not None and (*ROLLOUT, "shadow") not in given.wrong
+    if host is not None and is_asked and not host.shadows:
         reason = f"a host of kind {host.kind} copies no requests (allowed: local_endpoint); leave shadow out"
         yield Mistake((*ROLLOUT, "shadow"), reason)
     try:
@@ -119,5 +120,5 @@ def _check_labels(given: Given) -> Iterator[Mistake]:
 def _check_floors(given: Given) -> Iterator[Mistake]:
     """Whether labels measure what has a floor."""
     for name in given.written(FLOORS):
-        if "quality" in given.parameters and name not in METRICS:
+        if "quality" in given.parameters and name not in METRICS and given.is_sound((*FLOORS, name)):
             yield unknown((*FLOORS, name), f"metric {str(name)!r}", METRICS)

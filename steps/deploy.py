@@ -14,8 +14,9 @@ from evergreen.core.approval import Approval
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
-from orchestration.alerting import alert, note_alerts
+from orchestration.alerting import tell
 from orchestration.approval import register_only
+from orchestration.command_lines import answer_commands, model_arguments
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY, configuration_of
 from orchestration.tracking import track_rollout
@@ -42,7 +43,7 @@ def deploy(
     track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     if news := _news(model_name, decision, deployment, approval, run):
-        note_alerts([alert(model_name, alerts, news)])
+        tell(model_name, alerts, [news])
     return deployment
 
 
@@ -70,14 +71,13 @@ def waits_for_a_person(deployment: Deployment, approval: Approval | None) -> boo
 
 def _approval_news(model_name: str, version: str, deployment: Deployment, run: PipelineRunResponse) -> Alert:
     """That the version waits, until when, and how to answer; the same news as long as it is the same version."""
-    arguments = f'{version} --config {configuration_of(run) or "…"} --name {model_name} --why "…"'
-    answers = (f"python run.py {command} {arguments}" for command in ("approve", "reject"))
     return Alert(
         model=model_name,
         kind="approval",
         key=version,
         title=f"version {version} waits for a person",
-        text="\n".join([deployment.message, *answers]),
+        text=deployment.message,
+        commands=answer_commands(version, model_arguments(configuration_of(run), model_name)),
         link=get_run_url(run),
     )
 

@@ -9,7 +9,7 @@ from zenml.utils.dashboard_utils import get_run_url
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
 from evergreen.core.idle import Idle
-from orchestration.alerting import alert, note_alerts
+from orchestration.alerting import tell
 from orchestration.idle import IDLE_KEY, guard_idle
 
 logger = get_logger(__name__)
@@ -27,4 +27,4 @@ def guard(model_name: str, host: AnyHost, idle: Idle, alerts: Alerts) -> None:
         return
     link = get_run_url(get_step_context().pipeline_run)
     said = {"key": model_name, "title": "nobody asks the endpoint", "text": told.words}
-    note_alerts([alert(model_name, alerts, Alert(model=model_name, kind="idle", link=link, **said))])
+    tell(model_name, alerts, [Alert(model=model_name, kind="idle", link=link, **said)])

@@ -9,13 +9,13 @@ from zenml.logger import get_logger
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost, AnySource
-from evergreen.core.alerts import AlertOutcome, Alerts
+from evergreen.core.alerts import Alerts
 from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
 from evergreen.core.refresh import Backfill
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import Window
-from orchestration.alerting import alert, note_alerts
+from orchestration.alerting import tell
 from orchestration.monitoring import Watching, news_of, verdict_on
 from orchestration.runs import VERDICT_KEY
 
@@ -44,9 +44,6 @@ def monitor(
     verdict = verdict_on(Watching(model_name, host, drift, labels, quality), resolved)
     log_metadata({VERDICT_KEY: verdict.words})
     logger.info("version %s: %s", verdict.version, verdict.words)
-    news = list(news_of(verdict, get_run_url(get_step_context().pipeline_run)))
-    if backfill is None:
-        note_alerts([alert(model_name, alerts, one) for one in news])
-    else:
-        note_alerts([AlertOutcome(title=one.title, held_back=OF_THE_PAST) for one in news])
+    news = news_of(verdict, get_run_url(get_step_context().pipeline_run))
+    tell(model_name, alerts, news, held_back=OF_THE_PAST if backfill else None)
     return verdict

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import yaml
 
+from commands.monitor import Monitored
 from evergreen.core.verdict import Verdict
 from tests.waiting import wait_until
 
@@ -196,7 +197,7 @@ class Days(ABC, Generic[Row]):
         self._arrive(joining, number)
         stretch = f"{self.began.isoformat()}..{self._end.isoformat()}"
         printed = self.place.watch(self.monitor, *(() if self.tells else ("--window", stretch)))
-        return Verdict.model_validate_json(next(line for line in printed.splitlines() if line.startswith("{")))
+        return Monitored.model_validate_json(next(line for line in printed.splitlines() if line.startswith("{")))
 
     def night(self) -> str:
         """What the training by schedule says."""

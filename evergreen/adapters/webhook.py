@@ -25,21 +25,16 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 CLOSED = frozenset({401, 403})
 GONE = frozenset({404, 410})
 SLOW = "try again later, and see whether the service is slow, or a proxy on the way"
-NO_ADDRESS = ChannelFailure(
-    reason="it has no address that begins with https:// (value not shown)",
-    fix="set the variable to the address that the service gave you, whole",
-)
 UNREACHABLE = "check the address's host and port, and whether this machine's network, proxy or firewall lets it through"
 
 
 def post(url: str, content: Mapping[str, str]) -> None:
-    """Returns once the address has taken the content. No redirect is followed: it would lead the message elsewhere.
+    """Returns once the address, one that `is_address`, has taken the content. No redirect is followed: it would lead
+    the message elsewhere.
 
     Raises:
-        ChannelError: it is no address of HTTP, answers with another status than 2xx, or does not answer in time.
+        ChannelError: it answers with another status than 2xx, or does not answer in time.
     """
-    if not is_address(url):
-        raise ChannelError(NO_ADDRESS)
     sent: Future[None] = Future()
 
     def send() -> None:

@@ -100,8 +100,8 @@ class AlertOutcome(Frozen):
 
 
 class Alert(Frozen):
-    """One thing that happened to a model. Alerts of one `kind` and `key` are the same news, told again or not; `link`
-    leads to where it can be looked at.
+    """One thing that happened to a model. Alerts of one `kind` and `key` are the same news, told again or not;
+    `commands` are lines by which a person answers, `link` leads to where it can be looked at.
     """
 
     model: str
@@ -109,6 +109,7 @@ class Alert(Frozen):
     key: str
     title: str
     text: str
+    commands: tuple[str, ...] = ()
     link: str | None = None
 
     @property
@@ -118,10 +119,13 @@ class Alert(Frozen):
         return f"{self.kind}_{digest[:16]}"
 
     def message(self) -> str:
-        """All of it in lines, without the passwords of addresses: what a chat shows."""
-        lines = (f"{self.model}: {self.title}", self.text, self.link or "")
-        whole = without_password("\n".join(filter(None, lines)))
-        return whole if len(whole) <= MOST_CHARS else f"{whole[: MOST_CHARS - 1]}…"
+        """All of it in lines, without the passwords of addresses: what a chat shows. Where that is too long the text is
+        cut, not what a person needs to answer.
+        """
+        first, text = without_password(f"{self.model}: {self.title}"), without_password(self.text)
+        last = without_password("\n".join([*self.commands, *filter(None, [self.link])]))
+        room = MOST_CHARS - len(first) - len(last) - 2
+        return _cut("\n".join(filter(None, (first, _cut(text, room), last))), MOST_CHARS)
 
     def content(self) -> dict[str, str]:
         """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs; `link`
@@ -136,3 +140,7 @@ class Alert(Frozen):
             "title": without_password(self.title),
             **link,
         }
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: max(0, most - 1)]}…"

@@ -8,7 +8,7 @@ from evergreen.core.approval import Answer, Question, Standing
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.gate import ANOTHER_MODEL, APPROVAL, overtaken
-from evergreen.core.names import nearest
+from evergreen.core.names import suggestion
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 REFUSED = (Standing.REJECTED, Standing.EXPIRED)
@@ -123,5 +123,5 @@ def _meant(state: RecordState, name: str) -> str:
     held = [entry.version for entry in reversed(state.versions)]
     if name and (longer := [version for version in held if version.startswith(name)]):
         return f"; a version is named whole, did you mean {' or '.join(map(repr, longer[:MOST_MEANT]))}?"
-    near = nearest(name, held).strip(" ()")
+    near = suggestion(name, held)
     return f"; {near}" if near else ""

@@ -47,7 +47,13 @@ def code_points(name: str) -> str:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """` (did you mean 'Sports'?)`, or nothing where none is near; with code points where both look the same."""
+    """` (did you mean 'Sports'?)`, as `suggestion` words it, or nothing."""
+    words = suggestion(name, names)
+    return f" ({words})" if words else ""
+
+
+def suggestion(name: str, names: Sequence[str]) -> str:
+    """`did you mean 'Sports'?`, or nothing where none is near; with code points where both look the same."""
     by_folded = {_folded(other): other for other in reversed(names)}
     close = difflib.get_close_matches(_folded(name), by_folded, n=1)
     if not close:
@@ -56,7 +62,7 @@ def nearest(name: str, names: Sequence[str]) -> str:
     points = (
         f", with {code_points(near)} instead of {code_points(name)}" if _appearance(near) == _appearance(name) else ""
     )
-    return f" (did you mean {quoted(near)}{points}?)"
+    return f"did you mean {quoted(near)}{points}?"
 
 
 def _folded(name: str) -> str:

@@ -15,7 +15,10 @@ from evergreen.core.shadow import Shadow
 ALL_TRAFFIC = 100
 MOST_SHARES = 20
 LONGEST_S = 5 * DAY_S
-"""Vertex AI ends a task after seven days: what deploys before the ramp and tidies up after it needs the rest."""
+"""Vertex AI ends a task after seven days: what deploys before the ramp and tidies up after it needs the rest.
+
+A configuration that asks for more is refused (`Ramp.complaints`); a longer ramp that code makes is climbed.
+"""
 
 
 class Complaint(NamedTuple):

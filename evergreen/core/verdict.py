@@ -50,7 +50,7 @@ class Moved(Frozen):
 class Labels(Frozen):
     """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
     `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) and
-    `newer` ones (of requests after the window, counted the next time) too.
+    `newer` ones (of requests after the window) too.
     """
 
     used: int
@@ -58,7 +58,7 @@ class Labels(Frozen):
     duplicate: int = 0
     unknown: int = 0
     contradicting: int = 0
-    newer: int = 0
+    newer: int = Field(default=0, exclude_if=lambda value: not value)
 
 
 class Distribution(Frozen):
@@ -95,8 +95,7 @@ class Verdict(Frozen):
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
     damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page; so is
-    `windows`: whether this window and those before it that count drifted, newest first. `alerts` are what became of
-    each alert: known once the run has ended, and empty in what it keeps.
+    `windows`: whether this window and those before it that count drifted, newest first.
     """
 
     model: str
@@ -115,7 +114,6 @@ class Verdict(Frozen):
     distributions: tuple[Distribution, ...] = ()
     examples: tuple[Example, ...] = ()
     windows: tuple[bool, ...] = ()
-    alerts: tuple[str, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
 
     @property

@@ -47,7 +47,7 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
     Args:
         labels: with the columns `label` and `trace_id`, of requests of several instances `index`, too; or `key`, which
             is TRACE_ID or TRACE_ID/INDEX. `arrived` where the time of a label is known.
-        rows: a log's, of the window, of as long before it as labels are waited for, and of what came after it.
+        rows: a log's, of the window, of as long before it as labels are waited for, and of some that came after it.
         version: whose answers are measured.
         window: of the verdict.
 
@@ -75,11 +75,16 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
         newer=int(counts[newer].sum()),
     )
     notes = {
-        "labels are of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
-        "labels are empty": came.num_rows - given.num_rows,
+        "of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
+        "empty": came.num_rows - given.num_rows,
     }
-    told = tuple(f"{count:,} {what}" for what, count in notes.items() if count)
+    told = tuple(f"{labels_are(count)} {what}" for what, count in notes.items() if count)
     return Joined(counted, _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min")), told)
+
+
+def labels_are(count: int, which: str = "") -> str:
+    """`1 label is`, `1,204 labels are`, with what stands before the noun."""
+    return f"{count:,} {which}{'label is' if count == 1 else 'labels are'}"
 
 
 def check_values(labels: pa.Table) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
-from evergreen.monitoring.labels import ARRIVED, Joined, join_labels
+from evergreen.monitoring.labels import ARRIVED, Joined, join_labels, labels_are
 from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
@@ -84,26 +84,28 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
         InputError: labels have other columns than they need, or a floor is of a metric that they do not give.
         EvergreenError: the log cannot be read.
     """
-    window = watched.window
-    until = window.end if ARRIVED in labels.column_names else max(window.end, datetime.now(UTC))
-    reach = ResolvedWindow(start=window.start - parse_duration(quality.reach), end=until)
-    joined = join_labels(labels, watched.log.read(reach), watched.version, window)
+    window, reach = watched.window, parse_duration(quality.reach)
+    after = timedelta(0) if ARRIVED in labels.column_names else reach
+    until = max(window.end, min(window.end + after, datetime.now(UTC)))
+    read = watched.log.read(ResolvedWindow(start=window.start - reach, end=until))
+    joined = join_labels(labels, read, watched.version, window)
     measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
-    notes = [*verdict.notes, *joined.notes, *_unknown_labels(joined, watched.labels)]
+    notes = [*verdict.notes, *joined.notes, *_unknown_labels(joined, watched.labels, is_measured=bool(measured))]
     if not measured:
-        notes.append(f"{joined.labels.used:,} labels measure nothing yet: at least {quality.min_rows:,} do")
+        notes.append(f"{labels_are(joined.labels.used)} too few to measure anything: at least {quality.min_rows:,} do")
     update = {"labels": joined.labels, "quality": measured, "below": below_floors(measured, quality.floors)}
     return verdict.model_copy(update={**update, "notes": tuple(notes)})
 
 
-def _unknown_labels(joined: Joined, labels: Sequence[str]) -> Iterator[str]:
+def _unknown_labels(joined: Joined, labels: Sequence[str], *, is_measured: bool) -> Iterator[str]:
     """Labels that the model never answers, each with the nearest that it does."""
     others = Counter(label for label in joined.truth if label not in labels)
     for label, count in others.most_common(MOST_UNKNOWN):
-        near = nearest(label, labels)
-        yield f"{count:,} labels are {quoted(label)}{near}, which the model never answers: they count as wrong answers"
+        counts = ": it counts as a wrong answer" if count == 1 else ": they count as wrong answers"
+        unknown = f"{labels_are(count)} {quoted(label)}{nearest(label, labels)}, which the model never answers"
+        yield f"{unknown}{counts if is_measured else ''}"
     if (more := len(others) - MOST_UNKNOWN) > 0:
-        yield f"{more:,} more labels are none that the model answers (allowed: {listed(labels)})"
+        yield f"{labels_are(more, 'other ')} none that the model answers, either (allowed: {listed(labels)})"
 
 
 def _usable(watched: Watched) -> tuple[Reference | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -81,32 +82,98 @@ def test_a_rollback_names_what_was_rolled_back(verdict: Any, tried: str, key: st
 def test_a_version_that_waits_for_a_person_is_told(
     model: str, monkeypatch: pytest.MonkeyPatch, outcome: Any, approval: Approval | None, told: bool
 ) -> None:
-    from evergreen.core.decision import PromotionDecision
     from evergreen.core.deployment import Deployment
     from steps import deploy as step
 
     words = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
     deployment = Deployment(outcome=outcome, model=model, url=None, version="b2", traffic={}, message=words)
     sent: list[Alert] = []
-    run = SimpleNamespace(name="r", config=SimpleNamespace(extra={"configuration": "configs/prod.yaml"}))
+    monkeypatch.setattr(step, "tell", lambda _name, _alerts, news: sent.extend(news))
+    assert deployed_by_the_step(model, monkeypatch, deployment, approval, "configs/prod.yaml") is deployment
+    assert [(news.kind, news.key) for news in sent] == ([("approval", "c3")] if told else [])
+    told_how = (
+        f'python run.py approve c3 --config configs/prod.yaml --name {model} --why "…"',
+        f'python run.py reject c3 --config configs/prod.yaml --name {model} --why "…"',
+    )
+    assert all((news.text, news.commands) == (words, told_how) for news in sent)
+    assert all(WEBHOOK.silence(news) is None for news in sent)
+
+
+def deployed_by_the_step(
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    deployment: Any,
+    approval: Approval | None,
+    configuration: str | None = None,
+) -> Any:
+    """What the step `deploy` gives back, whose endpoint became what `deployment` says."""
+    from evergreen.core.decision import PromotionDecision
+    from orchestration.runs import CONFIGURATION_KEY
+    from steps import deploy as step
+
+    extra = {CONFIGURATION_KEY: configuration} if configuration else {}
+    run = SimpleNamespace(name="r", config=SimpleNamespace(extra=extra))
     monkeypatch.setattr(step, "deploy_decision", lambda *_, **__: deployment)
     monkeypatch.setattr(step, "track_rollout", lambda _: None)
     monkeypatch.setattr(step, "log_metadata", lambda _: None)
     monkeypatch.setattr(step, "get_run_url", lambda _: "https://zenml.example/runs/1")
     monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=run))
-    monkeypatch.setattr(step, "alert", lambda _name, _alerts, news: sent.append(news))
-    monkeypatch.setattr(step, "note_alerts", lambda _: None)
     decision = PromotionDecision(verdict="promote", version="c3", champion="b2", reasons=())
     host: Any = None
-    step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
-    assert [(news.kind, news.key) for news in sent] == ([("approval", "c3")] if told else [])
-    told_how = [
-        words,
-        f'python run.py approve c3 --config configs/prod.yaml --name {model} --why "…"',
-        f'python run.py reject c3 --config configs/prod.yaml --name {model} --why "…"',
+    return step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
+
+
+def test_a_deployment_stands_though_what_became_of_its_alert_cannot_be_noted(
+    model: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from evergreen.core.deployment import Deployment
+    from orchestration import alerting
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("ZenML does not answer")
+
+    monkeypatch.setattr(alerting, "log_metadata", fail)
+    waits = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message="c3 waits")
+    with listening() as asked:
+        monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
+        assert deployed_by_the_step(model, monkeypatch, waits, Approval()) is waits
+    told = asked.messages[0]["text"].splitlines()
+    assert told[1:4] == [
+        "c3 waits",
+        f'python run.py approve c3 --config … --name {model} --why "…"',  # nothing tells the run's configuration
+        f'python run.py reject c3 --config … --name {model} --why "…"',
     ]
-    assert all(news.text.splitlines() == told_how for news in sent)
-    assert all(WEBHOOK.silence(news) is None for news in sent)
+    assert "left out: what became of alerts (ConnectionError: ZenML does not answer)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("alerts", "held_back", "noted"),
+    [
+        (Alerts(), None, []),
+        (Alerts(), "of the past", []),
+        (Alerts(slack=True, kinds=("drift",)), None, []),
+        (Alerts(slack=True), "of the past", ["'rolled back': not sent, for of the past"]),
+    ],
+)
+def test_of_news_that_nobody_is_to_hear_nothing_is_noted(
+    model: str, monkeypatch: pytest.MonkeyPatch, alerts: Alerts, held_back: str | None, noted: list[str]
+) -> None:
+    from orchestration import alerting
+    from orchestration.runs import ALERTS_KEY
+    from tests.telling_run import news
+
+    kept: list[str] = []
+    monkeypatch.setattr(alerting, "log_metadata", lambda metadata: kept.extend(metadata[ALERTS_KEY]))
+    alerting.tell(model, alerts, [news(model)], held_back=held_back)
+    assert kept == noted
+
+
+def test_lines_that_answer_can_be_typed_whatever_the_file_is_called() -> None:
+    from orchestration.command_lines import answer_commands, model_arguments
+
+    approve, reject = answer_commands("c3", model_arguments("my configs/it's.yaml", "news"))
+    assert shlex.split(approve)[4:8] == ["--config", "my configs/it's.yaml", "--name", "news"]
+    assert reject == approve.replace("approve", "reject")
 
 
 def _moment(text: str) -> datetime:

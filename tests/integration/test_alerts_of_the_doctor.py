@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from commands.alerts import check_alerts, unheard_alerts
 from evergreen.core.alerts import Alerts
+from evergreen.core.errors import EvergreenError
 from tests.webhooks import SECRET, listening
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -77,6 +79,36 @@ def test_a_webhook_whose_address_a_listed_secret_holds_is_fine(monkeypatch: pyte
     assert unheard_alerts(project(WEBHOOK, secrets=["news-alerts"])) == []
     (other,) = unheard_alerts(project(WEBHOOK, secrets=["others"]))
     assert "no secret of `secrets:` (others) holds it" in other
+
+
+@pytest.mark.parametrize("refusal", [NotImplementedError("no secrets are kept"), PermissionError(SECRET)])
+def test_secrets_that_cannot_be_asked_are_no_note_and_told_by_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    from zenml.client import Client
+
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
+    monkeypatch.setattr(Client, "get_secret", refuse)
+    both = WEBHOOK.model_copy(update={"slack": True})
+    (note,) = unheard_alerts(project(both, secrets=["news-alerts"]))
+    assert note.startswith("alerts by slack reach nobody")
+    with pytest.raises(EvergreenError, match="ZenML does not tell what its secret 'news-alerts' holds") as told:
+        findings(WEBHOOK, send=False, secrets=["news-alerts"])
+    assert SECRET not in str(told.value)
+
+
+def test_a_secret_whose_values_may_not_be_seen_holds_what_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zenml.client import Client
+
+    monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
+    unseen = SimpleNamespace(values={"NEWS_WEBHOOK": None, "EMPTY_WEBHOOK": SecretStr("")})
+    monkeypatch.setattr(Client, "get_secret", lambda *_: unseen)
+    assert unheard_alerts(project(WEBHOOK, secrets=["news-alerts"])) == []
+    (note,) = unheard_alerts(project(Alerts(webhook_env="EMPTY_WEBHOOK"), secrets=["news-alerts"]))
+    assert "no secret of `secrets:` (news-alerts) holds it" in note
 
 
 def test_without_alerts_there_is_nothing_to_send_and_each_channel_is_told_by_itself(

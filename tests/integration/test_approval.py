@@ -252,9 +252,9 @@ def rollout_in_status(model: str, host: Any) -> str:
             r"version c3 was rejected by ann@laptop on .*: too slow; the endpoint stays as it was$",
         ),
         (
-            answer(approved=True),
+            answer(approved=True).model_copy(update={"at": datetime.now(UTC) - timedelta(hours=1)}),
             timedelta(days=1),
-            r"version c3 was approved by .*: as the report says; no run has delivered it; approve it once more",
+            r"version c3 was approved by .*: as the report says; no run of its delivery is there; approve it once more",
         ),
     ],
 )
@@ -269,6 +269,10 @@ def test_status_says_what_became_of_the_question_that_a_training_left(
     left = "version c3 waits for approval until 2026-12-07 10:00 UTC; the endpoint stays as it was"
     deployment = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message=left)
     assert re.match(words, str(_rollout(model, deployment, DECISION, "b2", {"c3": asked})))
+    begins = asked.model_copy(update={"answer": answer(approved=True)})
+    assert str(_rollout(model, deployment, DECISION, "b2", {"c3": begins})).endswith(
+        "; no run of its delivery is there"
+    )
     live = deployment.model_copy(update={"outcome": "live", "message": "version c3 serves all traffic"})
     assert _rollout(model, live, DECISION, "c3", {"c3": asked}) == "version c3 serves all traffic"
 

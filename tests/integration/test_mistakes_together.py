@@ -91,6 +91,17 @@ def test_labels_and_floors_are_told_with_the_nearest_word_each(tmp_path: Path) -
     assert told["parameters.quality.floors.accuracy"].startswith("should be less than or equal to 1, got 95")
 
 
+def test_where_a_field_is_wrong_by_itself_nothing_more_is_said_of_it(tmp_path: Path) -> None:
+    floors = mistakes_of(tmp_path, "monitor.yaml", quality={"floors": {"acuracy": 95}})
+    assert floors["parameters.quality.floors.acuracy"].startswith("should be less than or equal to 1, got 95")
+    elsewhere = {"kind": "vertex_endpoint", "project": "our-project", "region": "europe-west4"}
+    elsewhere |= {"staging": "gs://ours/models", "image": "europe-docker.pkg.dev/our-project/own/serving:1"}
+    shadow = mistakes_of(tmp_path, "local.yaml", host=elsewhere, rollout={"shares": [5], "shadow": {}})
+    assert shadow["parameters.rollout.shadow"].startswith("a host of kind vertex_endpoint copies no requests")
+    twice = mistakes_of(tmp_path, "local.yaml", host=elsewhere, rollout={"shares": [5], "shadow": "always"})
+    assert "copies no requests" not in twice["parameters.rollout.shadow"]
+
+
 def test_labels_without_a_request_are_told_beside_the_rest(tmp_path: Path) -> None:
     told = mistakes_of(
         tmp_path,

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from commands.monitor import Monitored
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.artifacts import ResolvedWindow, Splits, TrainedModel
 from evergreen.core.engines import read_engines
 from evergreen.core.members import host_of, trainable
 from evergreen.core.protocols import Endpoint
-from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
 from evergreen.monitoring.making import EXAMPLE, make_reference
 from evergreen.monitoring.reference import NOTED, Reference
@@ -154,7 +154,7 @@ def test_the_command_tells_a_quiet_day_and_then_a_shift_with_labels(
     assert {example.text for example in moved.examples} <= {text for text, _ in [*KNOWN, *TESTED]}
 
 
-def verdict(config: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
+def verdict(config: Path, capsys: pytest.CaptureFixture[str]) -> Monitored:
     """What `run.py monitor --json` says of the last day, to this minute."""
     from commands.parser import main
 
@@ -162,7 +162,7 @@ def verdict(config: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
     capsys.readouterr()
     stretch = f"{end - timedelta(days=1):%Y-%m-%dT%H:%M:%S}..{end:%Y-%m-%dT%H:%M:%S}"
     assert main(["monitor", "--config", str(config), "--json", "--window", stretch]) == 0
-    return Verdict.model_validate_json(capsys.readouterr().out)
+    return Monitored.model_validate_json(capsys.readouterr().out)
 
 
 def test_the_summary_and_status_say_what_became_of_each_alert(

@@ -12,6 +12,7 @@ from commands.project import Project
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.evaluation import evaluate
+from orchestration import scoring
 from orchestration.configuration import Configuration
 
 SOURCE = FilesSettings(path="news.csv", columns={"text": "content", "label": "category"})
@@ -58,6 +59,19 @@ def test_how_far_the_scoring_is_stands_on_stderr_and_nothing_of_it_on_stdout(
         told.report(2_048)
     assert capsys.readouterr() == ("", "2,048 of 5,000 rows are answered\n")
     assert (telling.level, telling.propagate, list(telling.handlers)) == before
+
+
+def test_what_a_scoring_warns_of_is_kept_with_the_step_and_not_on_stdout(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zenml.utils.logging_utils import LoggingContext
+
+    kept: list[str] = []
+    monkeypatch.setattr(LoggingContext, "dispatch", lambda record: kept.append(record.getMessage()))
+    with progress_on_stderr():
+        scoring.logger.warning("which rows the version was trained on is lost")
+    assert capsys.readouterr() == ("", "which rows the version was trained on is lost\n")
+    assert kept == ["which rows the version was trained on is lost"]
 
 
 def test_another_source_is_read_whole_or_in_the_stretch_that_is_asked_for() -> None:

@@ -62,6 +62,14 @@ def test_a_message_is_all_of_it_without_passwords_and_of_bounded_length() -> Non
     assert len(NEWS.model_copy(update={"text": "x" * 9_000}).message()) == MOST_CHARS
 
 
+def test_of_a_message_that_is_too_long_the_text_is_cut_and_neither_the_lines_that_answer_nor_the_link() -> None:
+    lines = ("python run.py approve 3fa41c", "python run.py reject 3fa41c")
+    told = NEWS.model_copy(update={"text": "x" * 9_000, "commands": lines}).message()
+    first, text, *last = told.splitlines()
+    assert (first, last, len(told)) == ("news: the rows moved", [*lines, "http://z/1"], MOST_CHARS)
+    assert text.endswith("x…")
+
+
 def test_an_address_in_place_of_a_variable_and_unknown_kinds_are_refused() -> None:
     for wrong in ({"webhook_env": "https://hooks.example/T00"}, {"kinds": ["weather"]}, {"cool_down": "soon"}):
         with pytest.raises(ValidationError):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen.adapters.bigquery.settings import BigQuerySettings
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.metric import MetricName
 from evergreen.core.verdict import Labels
-from evergreen.monitoring.label_rows import columns_of
+from evergreen.monitoring import label_rows
+from evergreen.monitoring.label_rows import check_labels, columns_of
 from evergreen.monitoring.labels import Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of, wilson
 from evergreen.requestlog.arrow import SCHEMA
@@ -58,7 +63,7 @@ def test_labels_that_come_twice_contradict_or_are_of_nothing_are_counted_once_an
         label(TRACES[6], None),
     )
     assert found.labels == Labels(used=2, duplicate=2, contradicting=2, unknown=3)
-    assert found.notes == ("1 labels are empty",)
+    assert found.notes == ("1 label is empty",)
 
 
 def test_labels_of_earlier_requests_are_late_and_used_in_the_window_in_which_they_come() -> None:
@@ -69,7 +74,7 @@ def test_labels_of_earlier_requests_are_late_and_used_in_the_window_in_which_the
     assert joined(*labels, window=after).labels == Labels(used=1, late=1)
 
 
-def test_labels_of_requests_after_the_window_are_told_apart_and_counted_the_next_time() -> None:
+def test_labels_of_requests_after_the_window_are_told_apart() -> None:
     labels = [label(TRACES[0], "tech"), label("yesterday-1", "tech"), label("nobody's", "tech")]
     assert joined(*labels).labels == Labels(used=2, late=1, unknown=1)
     before = ResolvedWindow(start=DAY.start - timedelta(days=1), end=DAY.start)
@@ -80,7 +85,7 @@ def test_labels_of_other_versions_answers_are_told() -> None:
     labels = pa.Table.from_pylist([label(TRACES[0], "tech")])
     found = join_labels(labels, [BATCH], "0123456789ab", DAY)
     assert found.labels == Labels(used=0)
-    assert found.notes == ("1 labels are of requests that other versions answered",)
+    assert found.notes == ("1 label is of requests that other versions answered",)
 
 
 def test_a_row_that_a_log_has_twice_is_one_answer() -> None:
@@ -189,3 +194,26 @@ def test_labels_come_from_a_source_that_can_tell_whose_they_are() -> None:
         columns_of(ShapesSettings())
     with pytest.raises(InputError, match=r"columns\.trace_id"):
         columns_of(FilesSettings(path="labels.csv", columns={"label": "category"}))
+
+
+def test_only_labels_that_are_free_to_read_are_looked_at_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "labels.csv").write_text("request,label\na,sport\n", encoding="utf-8")
+    columns = {"trace_id": "request", "label": "label", "index": "request"}
+    with pytest.raises(InputError, match="row 1 of the labels: index is 'a', which is not"):
+        check_labels(FilesSettings(path=str(tmp_path / "labels.csv"), columns=columns))
+
+    asked: list[tuple[str, ...]] = []
+
+    def billed() -> Iterator[dict[str, str]]:
+        raise AssertionError("the query was made")
+        yield {}
+
+    def table(_window: object, wanted: tuple[str, ...]) -> Any:
+        asked.append(wanted)
+        return SimpleNamespace(rows=billed())
+
+    monkeypatch.setattr(label_rows, "source_of", lambda _: SimpleNamespace(table=table))
+    check_labels(BigQuerySettings(project="our-project", table="news.labels", columns=columns))
+    assert [set(wanted) for wanted in asked] == [{"request", "label"}]

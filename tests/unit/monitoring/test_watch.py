@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
 from evergreen.core.verdict import Labels, Verdict
 from evergreen.monitoring.watch import Watched, watch, with_quality
-from evergreen.requestlog.reading import FolderLog
+from evergreen.requestlog.reading import FolderLog, FolderRows
 from tests.logged import KIND, LABELS, OTHER, VERSION, WINDOW, log, observations, reference, trace
 
 RULES = DriftRules()
@@ -130,7 +130,7 @@ def test_labels_measure_answers_against_a_floor(tmp_path: Path) -> None:
 def test_few_labels_measure_nothing(tmp_path: Path, quiet: FolderLog) -> None:
     verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sport"]})
     assert (verdict.quality, verdict.below) == ({}, ())
-    assert "1 labels measure nothing yet: at least 30 do" in verdict.notes
+    assert "1 label is too few to measure anything: at least 30 do" in verdict.notes
 
 
 def test_a_mistyped_label_is_told_with_the_nearest_that_the_model_answers(tmp_path: Path) -> None:
@@ -139,6 +139,43 @@ def test_a_mistyped_label_is_told_with_the_nearest_that_the_model_answers(tmp_pa
     verdict = measured(tmp_path, log(tmp_path / "requests", seen), given)
     told = "2 labels are 'bussiness' (did you mean 'business'?), which the model never answers: they count as wrong"
     assert any(note.startswith(told) for note in verdict.notes)
+
+
+def test_an_unknown_label_is_no_wrong_answer_where_nothing_is_measured(tmp_path: Path, quiet: FolderLog) -> None:
+    verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sports"]})
+    assert "1 label is 'sports' (did you mean 'sport'?), which the model never answers" in verdict.notes
+
+
+def test_the_log_is_read_as_far_after_the_window_as_labels_reach_and_never_beyond_now(tmp_path: Path) -> None:
+    hour = timedelta(hours=1)
+    requests = ReadOf(log(tmp_path / "requests", observations(96, 2)).folder)  # four an hour
+    given = watched(tmp_path, requests)
+    past = replace(given, window=ResolvedWindow(start=WINDOW.start - hour, end=WINDOW.start))
+    labels = pa.table({"trace_id": [trace(0), trace(95)], "label": ["sport", "sport"]})
+    verdict = with_quality(watch(past, RULES), past, labels, Quality(reach="12h"))
+    assert requests.stretches[-1] == ResolvedWindow(start=WINDOW.start - 13 * hour, end=WINDOW.start + 12 * hour)
+    assert verdict.labels == Labels(used=0, newer=1, unknown=1)
+    now = datetime.now(UTC)
+    fresh = replace(given, window=ResolvedWindow(start=now - 2 * hour, end=now - hour))
+    with_quality(verdict, fresh, labels, Quality())
+    assert now <= requests.stretches[-1].end <= now + hour
+    arrived = labels.append_column("arrived", pa.array(["2026-05-04T07:00:00Z"] * 2))
+    with_quality(verdict, past, arrived, Quality())
+    assert requests.stretches[-1].end == WINDOW.start
+
+
+class ReadOf(FolderLog):
+    """A log that keeps which stretches were read."""
+
+    stretches: list[ResolvedWindow]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        object.__setattr__(self, "stretches", [])  # the log itself is frozen
+
+    def read(self, window: ResolvedWindow) -> FolderRows:
+        self.stretches.append(window)
+        return super().read(window)
 
 
 def test_labels_of_requests_after_the_window_are_no_unknown_ones(tmp_path: Path, quiet: FolderLog) -> None:

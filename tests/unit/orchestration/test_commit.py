@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from orchestration.commit import COMMIT_KEY, commit_of
-from orchestration.runs import marked
+from orchestration.runs import CONFIGURATION_KEY, marked
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -47,3 +47,9 @@ def test_a_run_is_marked_with_its_model_and_its_commit_beside_what_it_has() -> N
     assert given["extra"]["stacks"] == ["local"]
     assert set(given["extra"]) <= {"stacks", COMMIT_KEY}
     assert options["tags"] == ["mine"]
+
+
+def test_a_run_is_marked_with_its_configuration_beside_what_the_user_calls_so() -> None:
+    given = marked({"extra": {"configuration": "of ours"}}, "news", configuration=Path("configs/prod.yaml"))
+    assert given["extra"]["configuration"] == "of ours"
+    assert given["extra"][CONFIGURATION_KEY] == "configs/prod.yaml"
