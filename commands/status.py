@@ -202,7 +202,7 @@ def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
     what came of copies of requests while a version gets them.
     """
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    address = endpoint.url or "not running; a run starts it"
+    address = endpoint.url or "not running; a version that goes live starts it"
     if endpoint.parked:
         address = "parked, nothing runs; run.py deploy brings it back, and so does a promotion"
         traffic += ", once it is back"

@@ -27,7 +27,7 @@ from orchestration.machine_lists import MachineLists, check_machines, with_machi
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
 from orchestration.run_settings import without_waiting
 from orchestration.schema import check, tagged, tags
-from orchestration.secrets import check_secrets
+from orchestration.secrets import refuse_secrets
 from orchestration.settings import check_settings, declared_flavors
 from orchestration.together import check_together
 
@@ -154,8 +154,7 @@ def load(
         document = document.with_parameter("model_name", model_name)
     if backfill:
         document = document.with_parameter("backfill", dict(backfill))
-    if secrets := list(check_secrets(document)):
-        raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
+    refuse_secrets(document)
     parameters, mistakes = _check_parameters(document, pipeline)
     mistakes += _check_gate(document, pipeline, mistakes)
     mistakes += check_together(document, parameters, tuple(mistakes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from orchestration.document import PLACEHOLDER, Document, walk
@@ -41,6 +42,20 @@ IN_A_SERVER = (
 )
 
 
+def refuse_secrets(document: Document) -> None:
+    """Returns where the document holds no secret. They are told before and without any other mistake, so that the words
+    of none can hold a secret's value.
+
+    Raises:
+        ConfigurationError: with each of them.
+    """
+    found = list(check_secrets(document))
+    if found:
+        last = found.pop()
+        last = replace(last, message=f"{last.message}; other mistakes are told once that is mended")
+        raise document.error([*found, last])
+
+
 def check_secrets(document: Document) -> Iterator[Mistake]:
     """Mistakes wherever a secret value is, or seems to be, written or filled in; the messages hold no value."""
     filled = dict(walk(document.values))
@@ -69,7 +84,10 @@ def _wrong(path: YamlPath, written: Any, filled: str) -> str | None:
         kept = instead if of_server else f"keep it as a ZenML secret and {instead}"
         return f"looks like a secret (value not shown); {kept}"
     if name.endswith("_env") and isinstance(written, str) and not VARIABLE.fullmatch(written):
-        return "should be the name of an environment variable, e.g. HF_TOKEN (value not shown)"
+        example = "NEWS_WEBHOOK" if "webhook" in name else "HF_TOKEN"
+        return (
+            f"should be the name of an environment variable (value not shown); export {example}=…, and write that name"
+        )
     given = (of_server or "environment" in path[:-1]) and written is not None and not REFERENCE.fullmatch(filled)
     if given and (GIVEN_NAME.search(name) or RANDOM.fullmatch(filled)):
         source = "an environment variable" if variables else "this file"

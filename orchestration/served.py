@@ -19,7 +19,7 @@ from orchestration.configuration import Configuration, Extra, find
 from orchestration.document import read
 from orchestration.mistakes import Mistake, YamlPath
 from orchestration.schema import check, tags
-from orchestration.secrets import check_secrets
+from orchestration.secrets import refuse_secrets
 
 STACKS: YamlPath = ("extra", "stacks")
 SERVED: Mapping[str, Any] = {"model_name": ModelName, "host": AnyHost}
@@ -35,8 +35,7 @@ def load_served(name: str | Path, needed: Mapping[str, Any], model_name: str | N
     document = read(find(name))
     if model_name:
         document = document.with_parameter("model_name", model_name)
-    if secrets := list(check_secrets(document)):
-        raise document.error(secrets)
+    refuse_secrets(document)
     annotations: dict[YamlPath, Any] = {
         ("parameters", parameter): annotation for parameter, annotation in needed.items()
     }

@@ -210,7 +210,11 @@ def read_engines(model_dir: Path, version: str | None = None) -> ServedEngines |
     try:
         choice = EngineChoice.model_validate_json((folder / CHOICE_NAME).read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{folder / CHOICE_NAME} says of no engine that it serves: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"{folder / CHOICE_NAME} says of no engine that it serves: {said}; let `deploy` put it there, which has it "
+            "of the evaluation"
+        ) from error
     if choice.serves != TORCH and engines.manifest.variant(choice.serves) is None:
         names = ", ".join(variant.name for variant in engines.manifest.variants) or "none"
         raise InputError(f"{folder / CHOICE_NAME} names engine {choice.serves!r}, which is not there (has: {names})")

@@ -41,7 +41,8 @@ class EnginePlan:
 def plan_of(served: ServedEngines | None, here: Here) -> EnginePlan:
     """The plan; torch alone where there are no engines."""
     if served is None:
-        return EnginePlan((TORCH,), 0, "there are no graphs of this model")
+        asked = f", though {here.asked} was asked for" if here.asked not in (None, TORCH) else ""
+        return EnginePlan((TORCH,), 0, f"no graph of this model may serve{asked}")
     choice = served.choice
     if here.asked not in (None, ONNX):
         return EnginePlan(_ladder(str(here.asked)), 0, "it was asked for")

@@ -52,7 +52,7 @@ def test_a_version_that_gets_copies_of_requests_is_told_with_what_came_of_them()
             "http://127.0.0.1:1/predict",
             "a 90 %, b 10 %",
         ),
-        (EndpointStatus(url=None, traffic={}, ready=()), "not running; a run starts it", "none"),
+        (EndpointStatus(url=None, traffic={}, ready=()), "not running; a version that goes live starts it", "none"),
     ],
     ids=["its versions are dead", "live", "there is none"],
 )

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.document import read
-from orchestration.mistakes import dotted
-from orchestration.secrets import check_secrets
+from orchestration.mistakes import ConfigurationError, dotted
+from orchestration.secrets import check_secrets, refuse_secrets
 
 
 def secrets_in(tmp_path: Path, text: str) -> dict[str, str]:
@@ -121,3 +121,14 @@ def test_a_secret_of_a_server_is_refused_with_where_it_belongs(
 )
 def test_where_a_secret_lies_and_what_only_sounds_like_one_is_fine(tmp_path: Path, variable: str) -> None:
     assert secrets_in(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n") == {}
+
+
+def test_secrets_are_told_alone_and_it_is_said_that_other_mistakes_follow(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("alerts: {webhook_env: 'https://hooks.example/abcdefgh'}\n", "utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        refuse_secrets(read(path))
+    assert "export NEWS_WEBHOOK=…, and write that name; other mistakes are told once that is mended" in str(
+        refused.value
+    )
+    assert "abcdefgh" not in str(refused.value)

@@ -51,6 +51,7 @@ def test_the_best_engine_of_a_machine_comes_first(
 
 def test_without_graphs_there_is_torch() -> None:
     assert plan_of(None, Here("avx2")).names == (TORCH,)
+    assert plan_of(None, Here("avx2", asked="banana")).reason.endswith("though banana was asked for")
 
 
 class Numbers(PlainPredictor):
