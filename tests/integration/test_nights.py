@@ -555,6 +555,9 @@ def test_a_run_that_cron_starts_says_so(monkeypatch: pytest.MonkeyPatch, options
 
     args = parse(["--config", "news.yaml", *options])
     pipeline = SimpleNamespace(with_options=with_options)
-    project: Any = SimpleNamespace(model_name="news", scheduled=args.scheduled, pipeline=pipeline)
+    written = SimpleNamespace(path=Path("news.yaml"))
+    project: Any = SimpleNamespace(
+        model_name="news", scheduled=args.scheduled, pipeline=pipeline, configuration=written
+    )
     _submit(project, {"extra": {"stacks": ["default"]}})
     assert asked == [scheduled]
