@@ -32,7 +32,7 @@ TASK: dict[str, Any] = {
     "learning_rate": 5e-3,
     "batch_size": 8,
     "max_length_tokens": 32,
-    "epochs": 4,
+    "epochs": 10,
 }
 MONITORING: dict[str, Any] = {
     "drift": {"min_rows": 60, "min_requests": 30, "level": 0.001, "min_shift": 0.3, "min_share_shift": 0.2}

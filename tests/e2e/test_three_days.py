@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from evergreen.core.verdict import Verdict
+from commands.monitor import Monitored
 from tests.days import Day, new_rows
 from tests.e2e.project import Project
 from tests.three_days import ASKED, JOINING
@@ -22,7 +22,7 @@ def test_the_world_moves_on_the_second_of_three_days_and_one_retraining_recovers
     printed = project.python("-m", "tests.three_days", project.home, state).stdout
     first, *lived = [json.loads(line) for line in printed.splitlines() if line.startswith(('"', "{"))]
     assert "new to a first model" in first
-    quiet, moved, after = [Day(**{**day, "verdict": Verdict.model_validate(day["verdict"])}) for day in lived]
+    quiet, moved, after = [Day(**{**day, "verdict": Monitored.model_validate(day["verdict"])}) for day in lived]
 
     assert (quiet.verdict.requests, quiet.verdict.enough, quiet.verdict.drifted) == (ASKED, True, False)
     assert f"{JOINING} new to champion" in quiet.night
