@@ -33,7 +33,7 @@ from orchestration.trainings import Reason, last_training, training_under_way
 MOST_SLACK = timedelta(hours=1)
 """Of a cool-down, else a tenth: firings begin some minutes early or late, and a daily schedule is to pass one of 1d."""
 MOVED: frozenset[Reason] = frozenset({"drift", "quality"})
-"""Reasons that say so of the world."""
+"""Reasons that say that the world moved; age says nothing of it."""
 NOT_BY_ROWS = "rows alone are no reason to train, by refresh.when.new_rows"
 NOT_BY_CODE = "the code changed, on which refresh.on_code trains nothing"
 Changed = Literal["rows", "configuration", "code"]
@@ -64,7 +64,7 @@ class Recipe:
             task=trainable(self.task).training_configuration(),
             split=self.split.model_dump(mode="json"),
             **({"start": start.champion.version} if part.carries_on else {}),
-            **({"moved": True} if start.moved else {}),  # as earlier releases told one where it did not
+            **({"moved": True} if start.moved else {}),  # absent elsewhere, so that a recipe of before is known
         )
 
 

@@ -78,7 +78,7 @@ def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe, *, moved:
         identity=rows.identity,
         part=rows.part,
         incumbent=incumbent,
-        start=Start(pretrained=pretrained, champion=model if goes_on else Incumbent(), moved=moved),
+        start=start.model_copy(update={"champion": model}) if goes_on else start,
         recipe=fingerprint,
         **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

@@ -12,7 +12,7 @@ from orchestration.alerting import alert
 
 @step(enable_cache=False)
 def telling(model_name: str, alerts: Alerts, keys: list[str]) -> Annotated[list[bool], "sent"]:
-    return [alert(model_name, alerts, news(model_name, key)).is_sent for key in keys]
+    return [bool(alert(model_name, alerts, news(model_name, key)).taken) for key in keys]
 
 
 @pipeline(enable_cache=False)

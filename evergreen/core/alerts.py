@@ -85,11 +85,6 @@ class AlertOutcome(Frozen):
     held_back: str | None = None
 
     @property
-    def is_sent(self) -> bool:
-        """Whether anybody was told."""
-        return bool(self.taken)
-
-    @property
     def words(self) -> str:
         """`'requests moved': sent by webhook; not sent by slack: …`."""
         if self.held_back:

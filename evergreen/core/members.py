@@ -39,10 +39,12 @@ class SourceSettings(Settings):
     """Where rows come from; `source` names its `Source` as `module:class`.
 
     `table_fields` are those fields of `kind: files` that say how a table like its rows is read; `fetching` those that
-    only say how rows are fetched: whatever they are, the rows are the same.
+    only say how rows are fetched: whatever they are, the rows are the same. `free_to_read`: looking at the first
+    ones bills no query and fetches no data set.
     """
 
     source: ClassVar[str]
+    free_to_read: ClassVar[bool] = False
     fetching: ClassVar[frozenset[str]] = frozenset()
     table_fields: ClassVar[frozenset[str]] = frozenset()
 

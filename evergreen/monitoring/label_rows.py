@@ -22,8 +22,6 @@ from evergreen.monitoring.labels import ARRIVED, INDEX, KEY, LABEL, TRACE_ID, ch
 NAMES = (TRACE_ID, INDEX, KEY, LABEL, ARRIVED)
 MOST_CHECKED = 10_000
 """So many labels are looked at before a run: there may be far more."""
-FREE_TO_READ = "files"
-"""The kind of source whose values are looked at before a run: a query is billed, and what the Hub has comes by wire."""
 
 
 def columns_of(settings: SourceSettings) -> dict[str, str]:
@@ -52,7 +50,7 @@ def check_labels(settings: SourceSettings) -> None:
     Raises:
         InputError, EvergreenError: why not.
     """
-    if settings.kind == FREE_TO_READ:
+    if settings.free_to_read:
         check_values(label_table(settings, MOST_CHECKED))
         return
     with spelled({"source": "labels"}):

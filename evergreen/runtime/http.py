@@ -41,7 +41,7 @@ MILLISECONDS = re.compile(r"[0-9]{1,9}")
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)")
-TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(/?)")
+TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
 HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
@@ -166,7 +166,7 @@ def target_host(target: str) -> dict[str, str]:
 def target_path(target: str) -> str:
     """The path of a request's target as it was sent, `/health` of `http://127.0.0.1:8080/health?a=1` as of itself."""
     whole = TARGET.match(target)
-    path = target[whole.start(2) :] if whole else target
+    path = target[whole.end() :] if whole else target
     return path.partition("#")[0].partition("?")[0] or "/"
 
 

@@ -219,7 +219,7 @@ def test_a_crowd_is_refused_at_once_and_the_rest_is_answered(served: Served, tmp
     assert (few["refused"], few["failed"], many["failed"]) == (0, 0, 0)
     assert many["answered"] > few["answered"] / 2
     assert many["refused"] > 0
-    assert many["waiting"] < 160  # 128 have room; on a busy machine some refusals are still on their way
+    assert many["waiting"] <= 128  # who has room; whoever has none is refused at once
     assert many["refused_p99_s"] < many["answered_p99_s"]
 
 

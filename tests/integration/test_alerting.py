@@ -208,7 +208,7 @@ def test_what_cannot_be_sent_is_a_warning_without_the_address(
     for name, error in change.items():
         monkeypatch.setattr(alerting, name, lambda *_, _error=error: fail(_error))
     outcome = alerting.alert(model, WEBHOOK, news(model))
-    assert not outcome.is_sent
+    assert not outcome.taken
     assert SECRET not in outcome.words
     (warning,) = warnings
     assert reason.removeprefix("webhook: ") in warning

@@ -165,11 +165,16 @@ def write_night(folder: Path, parts: dict[str, list[Row]]) -> Splits:
     return with_replayed(write_splits(folder / "plain", {**parts, "test": headlines(3)}), folder / "night")
 
 
+def write_misleading_night(folder: Path) -> Splits:
+    """Few new rows, whose labels are wrong, and enough validation rows, whose labels are right."""
+    return write_night(folder, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+
+
 def test_a_model_of_an_incremental_run_is_the_mean_of_the_champions_weights_and_of_what_was_trained_on_from_them(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
 ) -> None:
     """Few new rows mislead, so that what the champion knows is worth keeping."""
-    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    night = write_misleading_night(tmp_path)
     alone, mean = (
         trainable(task_with(encoder, champion_share=share)).train(
             night, RecordingRun.below(tmp_path / str(share)), trained[0]
@@ -188,7 +193,7 @@ def test_a_model_of_an_incremental_run_is_the_mean_of_the_champions_weights_and_
 def test_an_incremental_training_that_goes_on_from_a_checkpoint_ends_with_the_same_mean(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
 ) -> None:
-    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
+    night = write_misleading_night(tmp_path)
     first = RecordingRun.below(tmp_path / "first")
     expected = trainable(task_with(encoder)).train(night, first, trained[0])
     again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
@@ -217,6 +222,23 @@ def test_a_mean_that_answers_validation_rows_worse_is_not_taken(encoder: Path, t
 
     assert all(np.array_equal(last[name], chosen[name]) for name in last)
     assert "champion_share" not in json.loads((kept.path / "history.json").read_text())
+
+
+def test_a_model_trained_because_the_world_moved_keeps_nothing_of_the_champions_weights(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
+) -> None:
+    """Few validation rows do not tell how wrong half of the champion would be."""
+    night = write_misleading_night(tmp_path)
+    alone, moved = (
+        trainable(task_with(encoder, champion_share=share)).train(
+            night, replace(RecordingRun.below(tmp_path / str(share)), moved=share > 0), trained[0]
+        )
+        for share in (0.0, 0.25)
+    )
+    last, kept = load_weights(alone.path), load_weights(moved.path)
+
+    assert all(np.array_equal(last[name], kept[name]) for name in last)
+    assert "champion_share" not in json.loads((moved.path / "history.json").read_text())
 
 
 def test_a_warm_start_on_all_rows_keeps_only_what_training_left(
@@ -415,20 +437,3 @@ def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
 
     assert max(moved.pop(name) for name in sorted(moved) if name.startswith("pooler.")) > 1e-3
     assert 0 < max(moved.values()) < 1e-4
-
-
-def test_a_model_trained_because_the_world_moved_keeps_nothing_of_the_champions_weights(
-    trained: tuple[TrainedModel, RecordingRun], encoder: Path, tmp_path: Path
-) -> None:
-    """Few validation rows do not tell how wrong half of the champion would be."""
-    night = write_night(tmp_path, {"train": turned(headlines(24, seed=3)), "validation": headlines(60, seed=4)})
-    alone, moved = (
-        trainable(task_with(encoder, champion_share=share)).train(
-            night, replace(RecordingRun.below(tmp_path / str(share)), moved=share > 0), trained[0]
-        )
-        for share in (0.0, 0.25)
-    )
-    last, kept = load_weights(alone.path), load_weights(moved.path)
-
-    assert all(np.array_equal(last[name], kept[name]) for name in last)
-    assert "champion_share" not in json.loads((moved.path / "history.json").read_text())

@@ -44,7 +44,8 @@ def check_replaceable(path: str, fields: FilesSettings, opener: Opener, output: 
     try:
         with opener() as file:
             is_empty = not file.read(1)
-        row = {} if is_empty else first_row(Path(path), fields, opener)
+            file.seek(0)
+            row = {} if is_empty else first_row(file, Path(path), fields)
     except FileNotFoundError:
         return
     except IsADirectoryError as error:
@@ -62,8 +63,10 @@ def check_replaceable(path: str, fields: FilesSettings, opener: Opener, output: 
         )
 
 
-def first_row(path: Path, fields: FilesSettings, opener: Opener) -> Row:
+def first_row(file: IO[bytes], path: Path, fields: FilesSettings) -> Row:
     """The first row by its columns, as outputs are written; nothing where the bytes are no such table.
+
+    The path says of which kind.
 
     Raises:
         OSError: the bytes cannot be had.
@@ -72,13 +75,12 @@ def first_row(path: Path, fields: FilesSettings, opener: Opener) -> Row:
 
     kind = table_format(path)
     try:
-        with opener() as file:
-            if kind == "parquet":
-                return _of_parquet(file)
-            encoding = "utf-8" if kind == "jsonl" else fields.encoding
-            binary = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed(path) else file
-            with io.TextIOWrapper(binary, encoding, newline="") as text:
-                return _of_json(text) if kind == "jsonl" else _of_delimited(text, path, fields)
+        if kind == "parquet":
+            return _of_parquet(file)
+        encoding = "utf-8" if kind == "jsonl" else fields.encoding
+        binary = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed(path) else file
+        with io.TextIOWrapper(binary, encoding, newline="") as text:
+            return _of_json(text) if kind == "jsonl" else _of_delimited(text, path, fields)
     except (ValueError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException):
         return {}
 

@@ -80,6 +80,7 @@ class FilesSettings(RowFields, SourceSettings):
 
     source: ClassVar[str] = "evergreen.adapters.files.source:FilesSource"
     tells_ingestion: ClassVar[bool] = True
+    free_to_read: ClassVar[bool] = True
     places: ClassVar[frozenset[str]] = RowFields.places | {
         *("path", "format", "masks", "mask_suffix"),  # what a format is, and which files pair, the listing says
     }
