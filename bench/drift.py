@@ -1,10 +1,11 @@
 """Alarms on quiet days, a shift of a tenth of the rows, and the memory of a million: `python -m bench.drift [--json]`.
 
-Rows are real news (see bench/news_rows.py), noted as a server notes them, drawn without those that others of the same
-draw have: a reference and days of 2,000 requests. Quiet days come in fives with a reference each; an alarm is 2 drifted
-days of the last 5 and the newest. On the other days a tenth of the rows were replaced by rows of one topic: one that
-the reference has, or one that it lacks; a day that drifts has found it. Beside it stands what is done without
-corrections: Kolmogorov and Smirnov's test of each number of a row, an alarm where any p-value is below 0.05.
+Rows are real news as a trained classifier answers them (see bench/news_rows.py), drawn without those that others of
+the same draw have: a reference and days of 2,000 requests. Quiet days come in fives with a reference each; an alarm is
+2 drifted days of the last 5 and the newest. On the other days a tenth of the rows were replaced by rows of one topic:
+one that the reference has, or one that neither reference nor classifier knows; a day that drifts has found it. Beside
+it stands what is done without corrections: Kolmogorov and Smirnov's test of each number of a row, an alarm where any
+p-value is below 0.05.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.data_memory import peak_rss_bytes
-from bench.news_rows import observed_news
+from bench.news_rows import NotedNews, noted_news, topics
 from bench.report import print_result, print_table
 from evergreen.core.artifacts import FileEntry, ResolvedWindow
 from evergreen.core.monitor import DriftRules
@@ -40,6 +40,8 @@ VERSION = "36df30fb3710"
 REQUESTS, FEW_REQUESTS = 2_000, 300
 SET, NEEDED = 5, 2
 SHIFT = 0.1
+REFERENCE_SHARE = 0.6
+"""Of the rows; days are drawn of the others, which have enough of any topic to replace a tenth of a day by it."""
 UNCORRECTED = 0.05
 SMALL, LARGE = 100_000, 1_000_000
 QUIET, KNOWN, NEW, MEMORY = "quiet days without alarm", "days with more of a topic", "days with a new topic", "memory"
@@ -68,18 +70,19 @@ def logged(rows: pa.Table, first: int = 0) -> Iterator[pa.RecordBatch]:
     yield from pa.table({name: given[name] for name in SCHEMA.names}, schema=SCHEMA).to_batches(BATCH_ROWS)
 
 
-@dataclass
-class News:
-    """The rows of the news, and the draws of references and days from them."""
+class Days:
+    """The draws of references and days from news, whose references are written to `folder`."""
 
-    rows: pa.Table
-    labels: tuple[str, ...]
-    folder: Path
-
-    def __post_init__(self) -> None:
+    def __init__(self, news: NotedNews, folder: Path) -> None:
+        self.rows, self.labels, self.folder = news.rows, news.labels, folder
         self.truth = np.asarray(self.rows.column("label").to_pylist(), dtype=object)
         self.requests = REQUESTS if len(self.truth) > 3 * REQUESTS else FEW_REQUESTS
         self.rules = DriftRules(min_rows=FEW_REQUESTS)
+
+    def drawn(self, draw: np.random.Generator) -> tuple[Rows, Rows]:
+        """Rows of a reference, and others of which days are drawn."""
+        known, pool = np.split(draw.permutation(len(self.truth)), [round(REFERENCE_SHARE * len(self.truth))])
+        return known, pool
 
     def drifted(self, known: Rows, days: Sequence[Rows]) -> list[tuple[bool, bool]]:
         """Of each day whether it drifts, and whether it does without corrections."""
@@ -95,24 +98,26 @@ class News:
         """Of each quiet day whether there is an alarm by 2 of 5, and by the newest alone without corrections."""
         for seed in range(sets):
             draw = np.random.default_rng(seed)
-            known, pool = np.split(draw.permutation(len(self.truth)), 2)
+            known, pool = self.drawn(draw)
             days = [draw.choice(pool, self.requests, replace=False) for _ in range(SET)]
             found = self.drifted(known, days)
             for last in range(SET):
                 ours, plain = zip(*found[: last + 1], strict=True)
                 yield ours[-1] and sum(ours) >= NEEDED, plain[-1]
 
-    def shifted(self, days: int, *, is_new: bool) -> Iterator[tuple[bool, bool]]:
-        """Of each day whether it drifts: a tenth of its rows are of one topic, which is in the rest only if not new."""
-        for seed in range(days):
+    def shifted(self, seeds: Iterable[int], topic: str) -> Iterator[tuple[bool, bool]]:
+        """Of a day of each seed whether it drifts: a tenth of its rows were replaced by rows of the topic, which the
+        reference and the rest of the day have only where the classifier knows it.
+        """
+        for seed in seeds:
             draw = np.random.default_rng(1_000_000 + seed)
-            topic = self.labels[seed % len(self.labels)]
-            known, pool = np.split(draw.permutation(len(self.truth)), 2)
+            known, pool = self.drawn(draw)
             of_topic = pool[self.truth[pool] == topic]
-            if is_new:
+            if topic not in self.labels:
                 known, pool = (rows[self.truth[rows] != topic] for rows in (known, pool))
-            moved = draw.choice(of_topic, round(SHIFT * self.requests), replace=False)
-            rest = draw.choice(np.setdiff1d(pool, moved), self.requests - len(moved), replace=False)
+            replaced = round(SHIFT * self.requests)
+            rest = draw.choice(pool, self.requests - replaced, replace=False)
+            moved = draw.choice(np.setdiff1d(of_topic, rest), replaced, replace=False)
             yield from self.drifted(known, [draw.permutation(np.concatenate([rest, moved]))])
 
 
@@ -157,16 +162,23 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=1_000, help="quiet days; a tenth as many with each shift")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
-        news = News(*observed_news(), Path(folder))
-        found = {
-            QUIET: list(news.quiet(options.days // SET)),
-            KNOWN: list(news.shifted(options.days // 10, is_new=False)),
-            NEW: list(news.shifted(options.days // 10, is_new=True)),
-        }
-        reference_of(news.rows.slice(0, 5_000), news.labels, news.folder)
-        memory = peaks(news.folder)
-    shares = {name: np.mean(days, axis=0).tolist() for name, days in found.items()}
-    print(f"{news.rows.num_rows:,} news, days of {news.requests:,} requests")
+        news = noted_news()
+        days = Days(news, Path(folder))
+        print(
+            f"{news.rows.num_rows:,} news, days of {days.requests:,} requests; the classifier's accuracy is "
+            f"{news.accuracy:.3f}",
+            flush=True,
+        )
+        found = {QUIET: list(days.quiet(options.days // SET)), KNOWN: [], NEW: []}
+        reference_of(news.rows.slice(0, 5_000), news.labels, days.folder)
+        memory = peaks(days.folder)
+        for number, topic in enumerate(topics()):
+            seeds = range(number, options.days // 10, len(topics()))
+            for kind, among in ((KNOWN, days), (NEW, Days(noted_news(without=topic), days.folder))):
+                of_topic = list(among.shifted(seeds, topic))
+                found[kind] += of_topic
+                print(f"{kind}, {topic}: {sum(ours for ours, _ in of_topic)} of {len(of_topic)} found", flush=True)
+    shares = {name: np.mean(alarms, axis=0).tolist() for name, alarms in found.items()}
     lines = [[name, f"{len(found[name]):,}", *(f"{share:.1%}" for share in shares[name])] for name in found]
     print_table(["days", "of them", "alarms", "by plain tests"], lines)
     print_table(["rows compared", "peak MB"], [[f"{rows:,}", f"{peak / 1e6:.0f}"] for rows, peak in memory.items()])

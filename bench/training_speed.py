@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from bench.baselines import tutorial_loop
 from bench.report import print_result, print_table
-from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifest
+from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifest, TrainedModel
 from evergreen.core.members import servable, trainable
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.tasks.libraries import quiet_transformers
@@ -133,16 +133,20 @@ def _baseline(task: TextClassification, train: Rows, test: Rows, seed: int, *, l
 
 
 def _evergreen(task: TextClassification, rows: tuple[Rows, Rows], test: Rows, seed: int) -> Result:
-    train, validation = rows
     with tempfile.TemporaryDirectory() as name:
-        splits = _write_splits(Path(name, "splits"), {SplitName.TRAIN: train, SplitName.VALIDATION: validation})
-        run = Run(Path(name, "model"), Path(name, "checkpoints"), seed)
-        run.out_dir.mkdir()
-        run.checkpoint_dir.mkdir()
-        started = time.perf_counter()
-        model = trainable(task).train(splits, run)
-        seconds = time.perf_counter() - started
-        return Result(len(train) * task.epochs / seconds, _accuracy(task, servable(task).load(model.path), test))
+        model, seconds = train(task, rows, Path(name), seed)
+        return Result(len(rows[0]) * task.epochs / seconds, _accuracy(task, servable(task).load(model.path), test))
+
+
+def train(task: TextClassification, rows: tuple[Rows, Rows], folder: Path, seed: int) -> tuple[TrainedModel, float]:
+    """A model trained on the first rows, validated on the others, in the empty `folder`; and the seconds it took."""
+    training, validation = rows
+    splits = _write_splits(folder / "splits", {SplitName.TRAIN: training, SplitName.VALIDATION: validation})
+    run = Run(folder / "model", folder / "checkpoints", seed)
+    run.out_dir.mkdir()
+    run.checkpoint_dir.mkdir()
+    started = time.perf_counter()
+    return trainable(task).train(splits, run), time.perf_counter() - started
 
 
 def _accuracy(task: TextClassification, predictor: Any, rows: Rows) -> float:

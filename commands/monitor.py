@@ -111,7 +111,8 @@ def _plan(project: MonitoringProject, champion: ModelVersion) -> Lines:
     yield "plan", f"{project.configuration.path} on stack '{project.active_stack}'"
     yield "model", f"{project.model_name}, version {champion.version}, compared with {compared}"
     yield "window", _period(project.rows_window)
-    yield "drift", f"from {rules.min_rows:,} rows on, below a level of {rules.level:g}, by {rules.min_shift:g} spreads"
+    moved = f"by {rules.min_shift:g} spreads, or {rules.min_share_shift:.0%} of the answers"
+    yield "drift", f"from {rules.min_rows:,} rows on, below a level of {rules.level:g}, {moved}"
     if project.labels is not None:
         floors = ", ".join(f"{name} {floor:g}" for name, floor in quality.floors.items()) or "none"
         yield "labels", f"{' '.join(project.labels.read_from.values())}; floors: {floors}"

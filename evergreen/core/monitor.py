@@ -21,7 +21,7 @@ class DriftRules(Frozen):
 
     min_rows: int = Field(500, ge=30)
     min_requests: int = Field(50, ge=10)
-    level: float = Field(0.01, gt=0, lt=0.5)
+    level: float = Field(0.05, gt=0, lt=0.5)
     min_shift: float = Field(0.1, ge=0)
-    min_share_shift: float = Field(0.05, ge=0, le=1)
+    min_share_shift: float = Field(0.03, ge=0, le=1)
     sample_rows: int = Field(20_000, ge=1_000, le=200_000)

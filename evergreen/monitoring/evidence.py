@@ -13,7 +13,7 @@ from evergreen.monitoring.difference import Difference
 from evergreen.monitoring.observed import Floats, Integers, Observed
 from evergreen.monitoring.sample import Sample
 from evergreen.monitoring.scalar import compare_scalars
-from evergreen.monitoring.share import compare_shares
+from evergreen.monitoring.share import Answers, compare_shares
 from evergreen.monitoring.vector import compare_vectors
 
 LEAST_ROWS = 30
@@ -88,8 +88,9 @@ class Pair:
     ) -> Iterator[Compared]:
         known, seen = _whole(before), _whole(after)
         if len(labels) > 1 and self._suffices("predictions", known, seen):
-            found = compare_shares(before[known], after[seen], everything, self.after.requests[seen], labels)
-            yield Compared("predictions", "", found, self.after.times[seen])
+            usual = Answers(before[known], self.before.probabilities[known], self.before.requests[known])
+            now = Answers(after[seen], self.after.probabilities[seen], self.after.requests[seen])
+            yield Compared("predictions", "", compare_shares(usual, now, everything, labels), self.after.times[seen])
 
     def _suffices(self, what: str, known: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_]) -> bool:
         """Whether both sides have rows enough; told where one side alone has."""

@@ -1,12 +1,14 @@
-"""How often each class is the answer, or of pictures how much of them it takes: the chi-square test of two samples, for
-pictures Hotelling's, and the total variation distance.
+"""How often each class is the answer, or of pictures how much of them it takes: Hotelling's test of two samples of
+probabilities, whose means are surer than counts of answers, and the total variation distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from evergreen.monitoring.difference import RESAMPLES, SEED, Difference, design_effect, standardized, unbiased
@@ -18,25 +20,36 @@ LEAST_EXPECTED = 5.0
 ADDED = 0.5
 
 
-def compare_shares(
-    before: Floats, after: Floats, everything: tuple[Floats, int], requests: Integers, labels: Sequence[str]
-) -> Difference:
-    """The difference of (rows, classes) shares that sum to 1, a single 1 in each row where rows have one class.
-
-    `everything` is the mean and the number of all the rows of the window, of which `after` and `requests` are a sample.
+@dataclass(frozen=True)
+class Answers:
+    """Rows as they were answered: (rows, classes) `shares` that sum to 1, a single 1 in each row where rows have one
+    class, and (rows, classes) `probabilities`, none of which may be known; rows of one request share its number.
     """
-    design = design_effect(after, requests)
-    usual, (now, rows) = before.mean(axis=0), everything
-    effective = rows / design
-    noise = np.cov(before, rowvar=False) / len(before) + np.cov(after, rowvar=False) / effective
+
+    shares: Floats
+    probabilities: Floats
+    requests: Integers
+
+
+def compare_shares(
+    before: Answers, after: Answers, everything: tuple[Floats, int], labels: Sequence[str]
+) -> Difference:
+    """The difference of the answers; `everything` is the mean of the shares, and the number, of all the rows of the
+    window, of which `after` is a sample.
+    """
+    design = design_effect(after.shares, after.requests)
+    usual, (now, rows) = before.shares.mean(axis=0), everything
+    effective, known = rows / design, len(before.shares)
+    noise = np.cov(before.shares, rowvar=False) / known + np.cov(after.shares, rowvar=False) / effective
     draws = np.random.default_rng(SEED).multivariate_normal(now - usual, noise, RESAMPLES, method="eigh")
-    weights = np.log((now + ADDED / effective) / (usual + ADDED / len(before)))
+    weights = np.log((now + ADDED / effective) / (usual + ADDED / known))
     most = int(np.abs(now - usual).argmax())
+    counts = np.stack([usual * known, now * effective])
     return Difference(
         shift=unbiased(_total(now - usual), np.abs(draws).sum(axis=1) / 2),
-        p_value=_p_value(before, after, usual * len(before), now * effective, requests),
+        p_value=_p_value(before, after, counts),
         words=f"{labels[most]} {usual[most]:.1%} → {now[most]:.1%}",
-        likeness=standardized(before @ weights, after @ weights),
+        likeness=standardized(before.shares @ weights, after.shares @ weights),
         design=design,
     )
 
@@ -46,13 +59,31 @@ def _total(apart: Floats) -> float:
     return float(np.abs(apart).sum()) / 2
 
 
-def _p_value(before: Floats, after: Floats, usual: Floats, now: Floats, requests: Integers) -> float:
-    if not np.isin(before, (0.0, 1.0)).all():
-        moved = compare_vectors(before, after, requests)
-        return 1.0 if moved is None else moved.p_value
-    table = np.stack([usual, now])
-    expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
-    rare = expected < LEAST_EXPECTED
-    table = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+def _p_value(before: Answers, after: Answers, counts: Floats) -> float:
+    """By the probabilities, where all rows have them, else by the counts."""
+    rare = _expected(counts) < LEAST_EXPECTED
+    known, seen = (_whole(rows.probabilities, counts.shape[1]) for rows in (before, after))
+    if known is None or seen is None:
+        return _by_counts(_merged(counts, rare))
+    moved = compare_vectors(_merged(known, rare), _merged(seen, rare), after.requests)
+    return 1.0 if moved is None else moved.p_value
+
+
+def _expected(counts: Floats) -> Floats:
+    """The smaller of the two counts of each class that are to be expected if nothing moved."""
+    return np.asarray(counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum())
+
+
+def _whole(probabilities: Floats, classes: int) -> Floats | None:
+    fits = probabilities.shape[1] == classes and bool(np.isfinite(probabilities).all())
+    return probabilities if fits else None
+
+
+def _merged(columns: Floats, rare: npt.NDArray[np.bool_]) -> Floats:
+    """The columns of all classes but the rare ones, and one of these together."""
+    return np.column_stack([columns[:, ~rare], columns[:, rare].sum(axis=1)])
+
+
+def _by_counts(table: Floats) -> float:
     table = table[:, table.sum(axis=0) > 0]
     return 1.0 if table.shape[1] < 2 else float(stats.chi2_contingency(table, correction=False).pvalue)

@@ -150,7 +150,8 @@ def test_a_reference_of_other_labels_is_told_and_never_an_alarm(known: Reference
 
 def test_one_class_only_is_an_alarm_of_the_predictions(known: Reference) -> None:
     world = World(12)
-    found = compared(known, world.day([{**row, "prediction": "tech"} for row in world.rows(600)]))
+    answer = {"prediction": "tech", "probabilities": [0.1, 0.1, 0.8]}
+    found = compared(known, world.day([{**row, **answer} for row in world.rows(600)]))
     assert of(found, "predictions").shift.value == pytest.approx(2 / 3, abs=0.05)
     assert of(found, "predictions").alarm
 
