@@ -23,11 +23,11 @@ from evergreen.monitoring.labels import Joined
 def quality_of(joined: Joined, labels: Sequence[str]) -> dict[str, Metric]:
     """Accuracy with Wilson's interval, macro F1 with the bootstrap's; nothing where no label was used.
 
-    A label that the model does not know is one more class, which it never answers.
+    Where the model has no `labels` they are those that came.
     """
     if not len(joined.truth):
         return {}
-    known = [*labels, *sorted(set(joined.truth) - set(labels))]
+    known = labels or sorted(set(joined.truth))
     numbers = {label: number for number, label in enumerate(known)}
     truth = np.array([numbers[label] for label in joined.truth])
     answers = np.array([numbers.get(label, len(known)) for label in joined.answers])

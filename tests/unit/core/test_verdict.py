@@ -13,7 +13,7 @@ END = datetime(2026, 5, 5, tzinfo=UTC)
 def test_labels_of_requests_after_the_window_are_written_where_there_are_some() -> None:
     earlier = {"used": 3, "late": 0, "duplicate": 0, "unknown": 0, "contradicting": 0}
     assert Labels(used=3).model_dump(mode="json") == earlier, "Frozen takes no unknown field"
-    some = Labels(used=3, newer=2)
+    some = Labels(used=3, newer=2, unlisted=1, future=4)
     assert Labels.model_validate_json(some.model_dump_json()) == some
 
 

@@ -159,10 +159,20 @@ def test_quality_is_what_scikit_learn_says_with_intervals_around_it() -> None:
     assert all(one.low < one.value < one.high for one in quality.values())
 
 
-def test_a_label_that_the_model_does_not_know_is_a_wrong_answer() -> None:
-    quality = quality_of(answered(["sport", "sport", "weather", "weather"], ["sport", "sport", "tech", ""]), LABELS)
-    assert quality[MetricName.ACCURACY].value == pytest.approx(0.5)
-    assert quality[MetricName.MACRO_F1].value == pytest.approx(1 / 3)
+def test_an_answer_that_is_none_of_the_classes_is_wrong() -> None:
+    quality = quality_of(answered(["sport", "sport", "tech", "tech"], ["sport", "sport", "tech", ""]), LABELS)
+    assert quality[MetricName.ACCURACY].value == pytest.approx(0.75)
+    assert quality[MetricName.MACRO_F1].value == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_a_label_of_a_class_that_the_model_does_not_have_is_counted_apart() -> None:
+    labels = [label(TRACES[0], "sport"), *[label(TRACES[2], "weather")] * 2, label(TRACES[4], "sprot")]
+    table = pa.Table.from_pylist(
+        [*labels, label("nobody's", "weather"), label(TRACES[6], "weather"), label(TRACES[6], "tech")]
+    )
+    found = join_labels(table, [BATCH], VERSION, DAY, LABELS)
+    assert found.labels == Labels(used=1, unlisted=3, unknown=1, contradicting=2)
+    assert (list(found.truth), found.unlisted) == (["sport"], {"weather": 2, "sprot": 1})
 
 
 def test_without_labels_there_is_no_quality_and_nothing_below_its_floor() -> None:
