@@ -90,7 +90,8 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
         tables.check_replaceable()  # somebody may have put it there meanwhile
     progress.end(str(tables.output or "the screen"))
     if formulas and tables.is_for_spreadsheets:
-        print(taken_for_formulas(counted(formulas, "label"), str(tables.output)), file=sys.stderr)
+        verb = "begins" if formulas == 1 else "begin"
+        print(taken_for_formulas(counted(formulas, "label"), str(tables.output), verb), file=sys.stderr)
 
 
 def _added(predictions: Predictions) -> Iterator[Row]:

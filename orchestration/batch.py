@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, cast
 
 from evergreen.batch.job import Job, Told
@@ -77,7 +79,8 @@ def predict_all(
 def _champion_and_places(model_name: str, asked: Asked, output: Settings) -> ModelVersion:
     """The champion. Raises InputError or EvergreenError with all that is wrong with it, the rows and the output."""
     champion, wrong = None, list[EvergreenError]()
-    for check in (lambda: check_rows(asked), lambda: check_output(output)):
+    checks: tuple[Callable[[], None], ...] = (partial(check_rows, asked), partial(check_output, output))
+    for check in checks:
         try:
             check()
         except EvergreenError as error:

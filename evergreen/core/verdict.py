@@ -131,8 +131,8 @@ class Verdict(Frozen):
 
     @property
     def legend(self) -> str:
-        """What the numbers of what moved are; empty where nothing did."""
-        return SPREADS if self.alarms else ""
+        """What a spread is; empty where nothing moved by any."""
+        return SPREADS if any(" spreads " in one.message for one in self.alarms) else ""
 
     @property
     def words(self) -> str:

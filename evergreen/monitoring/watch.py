@@ -31,6 +31,7 @@ from evergreen.monitoring.rows import RowsOf
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FEW = "wait for more requests, look at a longer window, or lower drift.min_rows and drift.min_requests"
 MOST_UNLISTED = 3
 """So many classes that the model does not have are told by name."""
 
@@ -71,6 +72,8 @@ def watch(watched: Watched, rules: DriftRules) -> Verdict:
     verdict = _verdict(watched, compared, tuple(_told(watched, reference, compared)))
     if not compared.rows:
         return verdict
+    if compared.rows < rules.min_rows or compared.requests < rules.min_requests:
+        verdict = verdict.model_copy(update={"notes": (*verdict.notes, FEW)})
     if len(watched.labels) > 1 and (label := distributions.only_class()):
         verdict = verdict.model_copy(update={"notes": (*verdict.notes, f"every answer of the window is '{label}'")})
     examples = examples_of(reference, watched.rows) if verdict.drifted else ()
@@ -153,8 +156,6 @@ def _verdict(watched: Watched, compared: Comparison, notes: tuple[str, ...]) -> 
 def _told(watched: Watched, reference: Reference, compared: Comparison) -> Iterator[str]:
     if not compared.rows:
         yield f"version {watched.version} answered no request in the window: `status` says whether it has traffic"
-    elif not compared.enough:
-        yield "wait for more requests, look at a longer window (window.length), or lower drift.min_rows, min_requests"
     engine = reference.manifest.engine
     if other := {name: rows for name, rows in watched.rows.engines.items() if name != engine}:
         named = ", ".join(f"{rows:,} by {name}" for name, rows in sorted(other.items()))

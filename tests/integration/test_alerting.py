@@ -141,8 +141,8 @@ def test_a_deployment_stands_and_is_told_though_zenml_takes_nothing_and_has_no_l
     waits = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message="c3 waits")
     with listening() as asked:
         monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
-        given = {"link": alerting.run_link, "note": fail}
-        assert deployed_by_the_step(model, monkeypatch, waits, Approval(), **given) is waits
+        told = deployed_by_the_step(model, monkeypatch, waits, Approval(), link=alerting.run_link, note=fail)
+    assert told is waits
     assert [(message["key"], "link" in message) for message in asked.messages] == [("c3", False)]
     for what in ("the outcome beside the run", "the link to the run"):
         assert f"left out: {what} (ConnectionError: ZenML does not answer)" in caplog.text

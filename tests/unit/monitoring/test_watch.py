@@ -63,7 +63,7 @@ def test_what_there_is_more_of_is_shown_by_known_rows_alone(tmp_path: Path) -> N
 def test_a_log_without_requests_says_nothing(tmp_path: Path) -> None:
     verdict = watch(watched(tmp_path, FolderLog(tmp_path / "none")), RULES)
     assert (verdict.rows, verdict.enough, verdict.drifted) == (0, False, False)
-    assert f"version {VERSION} answered no request in the window" in verdict.notes
+    assert f"version {VERSION} answered no request in the window: `status` says whether it has traffic" in verdict.notes
     assert verdict.words.startswith("too little to say anything")
 
 
@@ -71,6 +71,8 @@ def test_few_requests_raise_no_alarm(tmp_path: Path) -> None:
     requests = log(tmp_path / "requests", observations(40, 2, tokens=500))
     verdict = watch(watched(tmp_path, requests), RULES)
     assert (verdict.rows, verdict.enough, verdict.drifted, verdict.moved) == (40, False, False, ())
+    advice = "wait for more requests, look at a longer window, or lower drift.min_rows and drift.min_requests"
+    assert verdict.notes[-1] == advice
 
 
 def test_answers_of_one_class_alone_are_told(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def test_instances_that_wait_are_counted_but_a_large_request_may_come_alone(
                 await asyncio.sleep(0)
         further = await client.post("/predict", json=GOOD)
         goes_on.set()
-        assert further.json()["error"]["message"].startswith("2 instances are at work or waiting already; ask again")
+        assert further.json()["error"]["message"].startswith("4 instances are at work or waiting already; ask again")
         return [(await three).status_code, further.status_code]
 
     assert served.ask(crowd) == [200, 503]
