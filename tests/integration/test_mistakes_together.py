@@ -49,6 +49,7 @@ def test_a_rollout_is_told_all_that_is_wrong_with_it_beside_mistakes_elsewhere(t
         "parameters.alerts.kinds[0]",
         "parameters.alerts.cool_down",
         "parameters.refresh",
+        "parameters.refresh.data",
         "parameters.window",
     }
     assert "such as shares: [5, 25, 50]" in told["parameters.rollout.judge"]
