@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from commands.alone import run_alone
 from commands.costs import run_cost_lines
 from commands.project import BatchProject, open_batch
+from evergreen.core.counted import counted
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 
@@ -58,7 +59,7 @@ def report_lines(report: BatchReport) -> Sequence[str]:
     """What was predicted, as a person reads it."""
     return [
         f"rows        {report.done}",
-        *(f"            {count:,} rows: {reason}" for reason, count in report.reasons.items()),
+        *(f"            {counted(count, 'row')}: {reason}" for reason, count in report.reasons.items()),
         f"version     {report.version} of {report.model}, by {report.engine} in {report.runner}",
         f"output      {report.output}",
         *([f"            {report.note}"] if report.note else ()),

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.counted import counted, counted_are
 from evergreen.core.metric import Metric
 from evergreen.core.monitor import DriftRules
 from evergreen.core.verdict import Moved
@@ -90,8 +91,9 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
     labels = reference.manifest.labels
     if sample.rows < rules.min_rows or sample.requests < rules.min_requests:
         return (
-            f"{sample.rows:,} rows of {sample.requests:,} requests say nothing yet: at least {rules.min_rows:,} rows "
-            f"of {rules.min_requests:,} requests are compared"
+            f"{counted(sample.rows, 'row')} of {counted(sample.requests, 'request')} say nothing yet: at least "
+            f"{rules.min_rows:,} rows of {rules.min_requests:,} requests are compared; wait for more, look at a longer "
+            "window, or lower drift.min_rows and drift.min_requests"
         )
     if reference.manifest.rows < LEAST_ROWS:
         return f"the reference has {reference.manifest.rows} rows, at least {LEAST_ROWS} are needed"
@@ -106,7 +108,9 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
 
 def _notes(sample: Sample) -> tuple[str, ...]:
     """What else was in the log."""
-    return (f"{sample.outside:,} rows are of times outside the window: a clock may be off",) if sample.outside else ()
+    if not sample.outside:
+        return ()
+    return (f"{counted_are(sample.outside, 'row')} of times outside the window: a clock may be off",)
 
 
 def _told(comparison: Comparison, *notes: str) -> Comparison:

@@ -6,8 +6,10 @@ trace_id                          label     arrived
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.counted import counted_are
 from evergreen.core.errors import InputError
-from evergreen.core.names import quoted
+from evergreen.core.names import quoted, suggestion
+from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.core.verdict import Labels
 from evergreen.requestlog.arrow import SCHEMA
 
-TRACE_ID, INDEX, KEY, LABEL, ARRIVED = "trace_id", "index", "key", "label", "arrived"
+KEY, LABEL, ARRIVED = "key", "label", "arrived"
 INSTANCE = [TRACE_ID, INDEX]
 ANSWERS = ["time", "version", TRACE_ID, INDEX, "prediction"]
 TIME = SCHEMA.field("time").type
@@ -30,15 +34,24 @@ Texts = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Joined:
-    """`truth` and `answers` are (used,) labels and predictions; `labels` counts all that came."""
+    """`truth` and `answers` are (used,) labels and predictions; `labels` counts all that came, and `misspelt` those of
+    each spelling.
+    """
 
     labels: Labels
     truth: Texts
     answers: Texts
+    misspelt: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, window: ResolvedWindow) -> Joined:
+def join_labels(
+    labels: pa.Table,
+    rows: Iterable[pa.RecordBatch],
+    version: str,
+    window: ResolvedWindow,
+    classes: Sequence[str] = (),
+) -> Joined:
     """The labels of what `version` answered.
 
     Memory grows with the labels, not with the log. With `arrived` the labels that came in the window are used, each in
@@ -50,6 +63,8 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
         rows: a log's, of the window, of as long before it as labels are waited for, and of some that came after it.
         version: whose answers are measured.
         window: of the verdict.
+        classes: which the version knows: a label that is nearly one of them measures nothing, and one of another class,
+            which the version cannot answer, does. Empty: any.
 
     Raises:
         InputError: a column is missing, or a value in it is of another type.
@@ -63,28 +78,44 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
     known = _booleans(pc.is_valid(times))
     newer = _booleans(pc.fill_null(pc.greater_equal(times, pa.scalar(window.end, TIME)), False))
     mine = ~newer & _booleans(pc.fill_null(pc.equal(table.column("version_min"), version), False))
-    is_used = mine & (kinds == 1)
+    single = mine & (kinds == 1)
+    named = table.column(f"{LABEL}_min")
+    spelt = ~_booleans(pc.is_in(named, value_set=pa.array(_misspelt(named, classes), pa.string())))
+    is_used, is_misspelt = single & spelt, single & ~spelt
     is_late = is_used & _booleans(pc.fill_null(pc.less(times, pa.scalar(window.start, TIME)), False))
     used = table.filter(pa.array(is_used))
-    counted = Labels(
+    counts_of = Labels(
         used=int(is_used.sum()),
         late=int(is_late.sum()),
         duplicate=int((counts - 1)[is_used].sum()),
         unknown=int(counts[~known].sum()),
         contradicting=int(counts[mine & (kinds > 1)].sum()),
         newer=int(counts[newer].sum()),
+        misspelt=int(counts[is_misspelt].sum()),
     )
+    misspelt: Counter[str] = Counter()
+    for label, count in zip(_texts(named)[is_misspelt], counts[is_misspelt], strict=True):
+        misspelt[label] += int(count)
     notes = {
         "of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
         "empty": came.num_rows - given.num_rows,
     }
-    told = tuple(f"{labels_are(count)} {what}" for what, count in notes.items() if count)
-    return Joined(counted, _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min")), told)
+    told = tuple(f"{counted_are(count, LABEL)} {what}" for what, count in notes.items() if count)
+    truth, answers = _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min"))
+    return Joined(counts_of, truth, answers, misspelt, told)
 
 
-def labels_are(count: int, which: str = "") -> str:
-    """`1 label is`, `1,204 labels are`, with what stands before the noun."""
-    return f"{count:,} {which}{'label is' if count == 1 else 'labels are'}"
+def _misspelt(labels: pa.ChunkedArray, classes: Sequence[str]) -> list[str]:
+    """Those of the labels that are no class but nearly one."""
+    return [label for label in pc.unique(labels).to_pylist() if label not in classes and suggestion(label, classes)]
+
+
+def in_future(labels: pa.Table, now: datetime) -> int:
+    """How many labels came after now, says their time. Raises InputError: as `join_labels` does."""
+    named = _named(labels)
+    if ARRIVED not in named.column_names:
+        return 0
+    return int(pc.sum(pc.greater(named.column(ARRIVED), pa.scalar(now, TIME))).as_py() or 0)
 
 
 def check_values(labels: pa.Table) -> None:

@@ -27,7 +27,7 @@ from evergreen.batch.settings import LocalBatch
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER, Engines, ServedEngines, read_engines
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_task
 from orchestration.batch import predict_all
@@ -174,6 +174,21 @@ def test_the_champion_predicts_by_the_engine_that_its_endpoint_takes(
         report = predict_all("news", Asked(source, shard_rows=10), place, LocalBatch(workers=workers))
         assert (report.engine, report.rows) == (f"onnx-{INT8}", 60)
     assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
+
+
+def test_missing_rows_and_a_missing_champion_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: str) -> ModelVersion:
+        raise EvergreenError("model 'news' has no champion; run the pipeline")
+
+    monkeypatch.setattr("orchestration.batch.champion_of", nobody)
+    place = FilesOutput(path=str(tmp_path / "out.csv"))
+    gone, there = (FilesSettings(path=str(tmp_path / name)) for name in ("gone.csv", "in.csv"))
+    with pytest.raises(InputError, match=r"^2 mistakes:\n- .*gone\.csv.*\n- model 'news' has no champion"):
+        predict_all("news", Asked(gone), place, LocalBatch(workers=1))
+    write(tmp_path / "in.csv", 2)
+    with pytest.raises(EvergreenError, match=r"^model 'news' has no champion") as caught:
+        predict_all("news", Asked(there), place, LocalBatch(workers=1))
+    assert caught.value.exit_code == 1
 
 
 def peak_kb(source: Path, output: Path) -> int:
