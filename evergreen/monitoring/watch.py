@@ -19,12 +19,13 @@ from evergreen.core.monitor import DriftRules
 from evergreen.core.names import listed, nearest, quoted
 from evergreen.core.protocols import RequestLog
 from evergreen.core.quality import Quality
+from evergreen.core.traces import INDEX
 from evergreen.core.verdict import Labels, Verdict
 from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
-from evergreen.monitoring.labels import ARRIVED, Joined, in_future, join_labels
+from evergreen.monitoring.labels import ARRIVED, KEY, Joined, in_future, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
@@ -95,12 +96,7 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
     came = joined.labels.model_copy(update={"future": in_future(labels, max(now, window.end))})
     measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
     notes = [*verdict.notes, *joined.notes, *_not_of_model(joined, watched.labels, is_measured=bool(measured))]
-    notes += _of_times(came)
-    if not measured:
-        notes.append(
-            f"{counted_are(came.used, 'label')} too few to measure anything: at least {quality.min_rows:,} do; wait "
-            "for more, look at a longer window, or lower quality.min_rows"
-        )
+    notes += _of_counts(came, labels.column_names, quality.min_rows)
     update = {"labels": came, "quality": measured, "below": below_floors(measured, quality.floors)}
     return verdict.model_copy(update={**update, "notes": tuple(notes)})
 
@@ -122,11 +118,21 @@ def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMED]
 
 
-def _of_times(came: Labels) -> Iterator[str]:
+def _of_counts(came: Labels, columns: Sequence[str], least: int) -> Iterator[str]:
+    if came.contradicting and not {INDEX, KEY} & set(columns):
+        yield (
+            f"{counted_are(came.contradicting, 'label')} left out, which contradict each other: where a request had "
+            f"several instances, name labels.columns.{INDEX}, or a {KEY}"
+        )
     if came.future:
         yield (
             f"{counted_are(came.future, 'label')} of a time to come, and counted in no window before it: correct "
             "labels.columns.arrived, or the clock or time zone that wrote it"
+        )
+    if came.used < least:
+        yield (
+            f"{counted_are(came.used, 'label')} too few to measure anything: at least {least:,} do; wait for more, "
+            "look at a longer window, or lower quality.min_rows"
         )
 
 

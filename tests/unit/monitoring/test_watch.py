@@ -110,6 +110,7 @@ def test_a_reference_of_another_task_is_told(tmp_path: Path, quiet: FolderLog) -
 
 
 def measured(tmp_path: Path, requests: FolderLog, labels: dict[str, list[str]], **changes: Any) -> Verdict:
+    tmp_path.mkdir(exist_ok=True)
     given = watched(tmp_path, requests)
     quality = Quality(**{"floors": {"accuracy": 0.9}, **changes})
     return with_quality(watch(given, RULES), given, pa.table(labels), quality)
@@ -160,6 +161,17 @@ def test_labels_of_new_classes_are_told_and_no_answer_to_them_is_right(tmp_path:
     assert "3 labels are of more classes that it does not have (it has 'business', 'sport')" in verdict.notes
     assert verdict.quality["accuracy"].value == pytest.approx(28 / 40)
     assert verdict.labels == Labels(used=40)
+
+
+def test_contradicting_labels_of_one_request_are_told_with_the_column_that_may_be_missing(
+    tmp_path: Path, quiet: FolderLog
+) -> None:
+    twice = {"trace_id": [trace(0), trace(0)], "label": ["sport", "business"]}
+    told = "2 labels are left out, which contradict each other: where a request had several instances, name labels.co"
+    assert any(note.startswith(told) for note in measured(tmp_path / "unnamed", quiet, twice).notes)
+    named = measured(tmp_path / "named", quiet, {**twice, "index": ["0", "0"]})
+    assert named.labels == Labels(used=0, contradicting=2)
+    assert not any(note.startswith(told) for note in named.notes)
 
 
 def test_labels_that_came_in_the_future_are_counted_and_told(tmp_path: Path, quiet: FolderLog) -> None:
