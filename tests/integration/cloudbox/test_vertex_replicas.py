@@ -26,6 +26,7 @@ from tests.hosted_trial import HostedTrial, with_env
 
 pytestmark = pytest.mark.e2e  # minutes on a busy machine
 MACHINE = "n1-standard-4"
+VARIANT = pytest.mark.variants
 
 
 class Fleet:
@@ -118,10 +119,13 @@ def test_no_more_are_asked_for_than_a_version_may_have(fleet: Fleet) -> None:
     ("fault", "said"),
     [
         (faults.Fault(kind="quota", target=MACHINE), "quotas are exceeded"),
-        (faults.Fault(kind="stockout", target=MACHINE), "Resources are insufficient: 1 of 2 replicas"),
-        (
+        pytest.param(
+            faults.Fault(kind="stockout", target=MACHINE), "Resources are insufficient: 1 of 2 replicas", marks=VARIANT
+        ),
+        pytest.param(
             faults.Fault(kind="never-ends", target="MutateDeployedModel", times=1),
             "has 1 after 4 s, so it gets no more traffic",
+            marks=VARIANT,
         ),
         (faults.Fault(kind="queue", target=MACHINE, seconds=60), "has 1 after 4 s, so it gets no more traffic"),
     ],
@@ -174,7 +178,9 @@ class Killed(BaseException):
     """Ends a rollout as SIGKILL does: nothing is put back."""
 
 
-@pytest.mark.parametrize("under_way", [True, False], ids=["under way", "done"])
+@pytest.mark.parametrize(
+    "under_way", [pytest.param(True, id="under way"), pytest.param(False, id="done", marks=VARIANT)]
+)
 def test_who_takes_over_after_a_kill_waits_for_what_was_asked_for_and_asks_no_more(
     fleet: Fleet, caplog: pytest.LogCaptureFixture, under_way: bool
 ) -> None:
