@@ -1,6 +1,6 @@
-"""What a user's process does with the unmodified clients: `python bigquery_clients.py SCENARIO` prints JSON.
+"""What a user's process does with the unmodified clients: each scenario that stdin names becomes a line of JSON.
 
-Each scenario is a process of its own, since gRPC reads its certificates once in the life of a process.
+It is a process of its own, since gRPC reads its certificates once in the life of a process.
 """
 
 from __future__ import annotations
@@ -412,4 +412,6 @@ def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: PartO
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(globals()[sys.argv[1]]()))
+    for scenario in sys.stdin:
+        sys.stdout.write(json.dumps(globals()[scenario.strip()]()) + "\n")
+        sys.stdout.flush()

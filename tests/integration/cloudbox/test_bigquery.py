@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,26 @@ from cloudbox.home import Home
 
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
-ORDERS = 6
+ORDERS = 2
 
 
 @dataclass(frozen=True)
 class Box:
+    """Google for processes of these tests; `clients` answers scenarios, one a line."""
+
     home: Home
     environment: dict[str, str]
+    clients: subprocess.Popen[str]
 
     def ask(self, scenario: str) -> Any:
-        return json.loads(self.run(str(CLIENTS), scenario))
+        """What a scenario comes to in the process that has the clients, and had them before."""
+        assert self.clients.stdin is not None
+        assert self.clients.stdout is not None
+        self.clients.stdin.write(f"{scenario}\n")
+        self.clients.stdin.flush()
+        answer = self.clients.stdout.readline()
+        assert answer, f"{scenario}: the clients ended with {self.clients.wait(20)}"
+        return json.loads(answer)
 
     def run(self, *arguments: str, timeout_s: float = 60) -> str:
         """What Python prints in a process whose Google is the box."""
@@ -47,14 +58,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("bigquery"))
 
 
+@contextmanager
+def opened(home: Home) -> Iterator[Box]:
+    """A box that is started, and stopped when the block ends."""
+    with running(home.path) as environment:
+        variables = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [sys.executable, str(CLIENTS)], env=variables, stdin=pipe, stdout=pipe, text=True, cwd=ROOT
+        ) as clients:
+            try:
+                yield Box(home, environment, clients)
+            finally:
+                clients.kill()
+
+
 @pytest.fixture(scope="module")
 def box(home: Home) -> Iterator[Box]:
     """A box that loaded ten days of articles and was stopped and started since: what it says comes from its disk."""
-    with running(home.path) as environment:
-        prepared = Box(home, environment).ask("prepare")
-        assert prepared == {"loaded": 240, "clustering": ["label"], "etag": True}
-    with running(home.path) as environment:
-        yield Box(home, environment)
+    with opened(home) as first:
+        assert first.ask("prepare") == {"loaded": 240, "clustering": ["label"], "etag": True}
+    with opened(home) as box:
+        yield box
 
 
 def test_queries_answer_through_rest_and_through_the_storage_read_api(box: Box) -> None:
