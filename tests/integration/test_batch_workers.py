@@ -74,7 +74,7 @@ def test_processes_answer_as_one_does_and_a_job_goes_on_whichever_it_was(tmp_pat
 
 
 def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: Model) -> None:
-    source = write(tmp_path / "in.csv", 4_000)
+    source = write(tmp_path / "in.csv", 2_000)
     code = (
         "from pathlib import Path; from evergreen.batch.job import run; from evergreen.batch.work import Model\n"
         "from tests.integration.test_batch_workers import job\n"
@@ -91,18 +91,18 @@ def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: M
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
     report = run(job(model, source, tmp_path / "out", shard_rows=100), workers=1)
-    assert report.rows == 4_000
-    assert 0 < report.predicted < 4_000
+    assert report.rows == 2_000
+    assert 0 < report.predicted < 2_000
     parts = sorted((tmp_path / "out").glob("*.parquet"))
     ids = [name for part in parts for name in pq.read_table(part)["id"].to_pylist()]
-    assert ids == [str(number) for number in range(4_000)]
+    assert ids == [str(number) for number in range(2_000)]
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
 def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_goes_on(
     tmp_path: Path, model: Model, number: signal.Signals, said: str
 ) -> None:
-    source, output = write(tmp_path / "in.csv", 12_000), tmp_path / "out.csv"
+    source, output = write(tmp_path / "in.csv", 6_000), tmp_path / "out.csv"
     parts = tmp_path / ".out.csv.parts"
     (tmp_path / "predict.py").write_text(
         "from pathlib import Path\n"
@@ -116,7 +116,7 @@ def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_
         "    progress = Progress()\n"
         "    with report_errors(debug=False), sigterm_raises(), progress.told_when_cut_off('they are kept'):\n"
         f"        model = Model({model.place!r}, {model.version!r}, ({{'text': 'a goal'}},))\n"
-        f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=200), 2, progress.report)\n"
+        f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=100), 2, progress.report)\n"
     )
     command = [sys.executable, str(tmp_path / "predict.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -136,8 +136,8 @@ def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_
     assert re.fullmatch(r"[\d,]+ rows are done: they are kept", lines[0])
     assert lines[1] == said
     kept = len(list(parts.glob("*.jsonl")))
-    report = run(job(model, source, output, shard_rows=200), workers=2)
-    assert (report.rows, report.predicted) == (12_000, 12_000 - 200 * kept)
+    report = run(job(model, source, output, shard_rows=100), workers=2)
+    assert (report.rows, report.predicted) == (6_000, 6_000 - 100 * kept)
     assert 0 < kept < 60
 
 
