@@ -21,7 +21,7 @@ from cloudbox.home import Home
 
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
-ORDERS = 2
+ORDERS = 4
 
 
 @dataclass(frozen=True)
