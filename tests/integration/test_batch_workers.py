@@ -74,7 +74,7 @@ def test_processes_answer_as_one_does_and_a_job_goes_on_whichever_it_was(tmp_pat
 
 
 def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: Model) -> None:
-    source = write(tmp_path / "in.csv", 2_000)
+    source = write(tmp_path / "in.csv", 4_000)
     code = (
         "from pathlib import Path; from evergreen.batch.job import run; from evergreen.batch.work import Model\n"
         "from tests.integration.test_batch_workers import job\n"
@@ -91,11 +91,11 @@ def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: M
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
     report = run(job(model, source, tmp_path / "out", shard_rows=100), workers=1)
-    assert report.rows == 2_000
-    assert 0 < report.predicted < 2_000
+    assert report.rows == 4_000
+    assert 0 < report.predicted < 4_000
     parts = sorted((tmp_path / "out").glob("*.parquet"))
     ids = [name for part in parts for name in pq.read_table(part)["id"].to_pylist()]
-    assert ids == [str(number) for number in range(2_000)]
+    assert ids == [str(number) for number in range(4_000)]
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])

@@ -11,7 +11,7 @@ from evergreen.data.split import share_out
 from evergreen.data.split_plan import Assignment, SplitPlan
 from tests.arrivals import play, told
 
-ORDERS = 200
+ORDERS = 500
 
 
 def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixture[str]) -> None:

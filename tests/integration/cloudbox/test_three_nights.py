@@ -34,14 +34,14 @@ CACHED = ("fetch", "validate", "split", "train", "evaluate")
 
 
 def arrive(folder: Path, first: int, last: int, day: int) -> None:
-    """Rows that arrive on a day, more than a kilobyte each: a night that moved them would be noticed."""
+    """Rows that arrive on a day, some kilobytes each: a night that moved them would be noticed."""
     with (folder / f"{day}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "label", "arrived"])
         for number in range(first, last):
             text, label = ROWS[number]
             arrived = START + timedelta(days=day, seconds=number)
-            writer.writerow([number, f"{text} {NOISE.randbytes(600).hex()}", label, arrived.isoformat()])
+            writer.writerow([number, f"{text} {NOISE.randbytes(2000).hex()}", label, arrived.isoformat()])
 
 
 @dataclass(frozen=True)
