@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from commands.console import quiet_zenml
@@ -47,7 +48,9 @@ def main(args: argparse.Namespace) -> int:
 def check_why(args: argparse.Namespace, example: str) -> None:
     """Raises InputError where no reason is given."""
     if args.why is None:
-        line = f'python run.py {args.command} {args.version} --config {args.config} --why "{example}"'
+        name = f" --name {quote(args.name)}" if args.name else ""
+        acts_on = f"{quote(args.version)} --config {quote(args.config)}{name}"
+        line = f'python run.py {args.command} {acts_on} --why "{example}"'
         raise InputError(
             f"--why is missing: who reads the version's record, or `status`, should see why it was answered so; for "
             f"example: {line}"

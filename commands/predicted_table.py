@@ -21,7 +21,7 @@ from evergreen.batch.columns import FORMULA_SIGNS, as_columns, beside, joined_it
 from evergreen.core.answers import Predictions
 from evergreen.core.batch import ERROR, PREFIX, VERSION
 from evergreen.core.counted import counted, counted_are
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.members import SourceSettings
 from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.data.columns import match_columns
@@ -81,7 +81,7 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
         read = read_rows(tables.source, tables.fields)
         for start, rows, instances in batches(read, instance, batch_size, client.max_bytes):
             answered = predict(client, instances, f"{tables.source} row", start)
-            made = [ours for predictions in answered for ours in _added(predictions)]
+            made = [ours for predictions in answered for ours in _added(predictions, str(tables.source))]
             writer.write([beside(row, ours) for row, ours in zip(rows, made, strict=True)])
             formulas += sum(str(ours.get("label", "")).startswith(FORMULA_SIGNS) for ours in made)
             progress.report(start + len(rows))
@@ -94,11 +94,20 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
         print(taken_for_formulas(counted(formulas, "label"), str(tables.output), verb), file=sys.stderr)
 
 
-def _added(predictions: Predictions) -> Iterator[Row]:
-    """What is written beside the rows of a request: the columns of batch prediction, and what a label is joined by."""
+def _added(predictions: Predictions, source: str) -> Iterator[Row]:
+    """What is written beside the rows of a request: the columns of batch prediction, and what a label is joined by.
+
+    Raises:
+        EndpointError: the endpoint does not tell them.
+    """
+    if not (predictions.version and predictions.trace_id):
+        raise EndpointError(
+            f"the endpoint does not say which version predicted the rows of {source}, and under which trace id: its "
+            "server is of an earlier release; run its configuration again, or leave --endpoint out"
+        )
     for index, prediction in enumerate(predictions):
-        request = {TRACE_ID: predictions.trace_id or None, INDEX: index}
-        yield {**as_columns(prediction), **request, VERSION: predictions.version or None, ERROR: None}
+        request = {TRACE_ID: predictions.trace_id, INDEX: index}
+        yield {**as_columns(prediction), **request, VERSION: predictions.version, ERROR: None}
 
 
 def _instance_of_row(client: Client, tables: Tables, row: Row) -> Instance:

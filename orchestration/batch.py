@@ -68,7 +68,7 @@ def predict_all(
 
     What is wrong with the champion, and with rows and an output on this machine, is told at once.
     """
-    champion = _champion_and_places(model_name, asked, output)
+    champion = champion_beside(model_name, partial(check_rows, asked), partial(check_output, asked, output))
     trained = load_artifact(champion.artifact, TrainedModel)
     put_engines(champion, trained.path)
     model = Model(str(trained.path), champion.version, champion.examples)
@@ -76,10 +76,13 @@ def predict_all(
     return in_turn(job, runner_of(runner).run, told, run)
 
 
-def _champion_and_places(model_name: str, asked: Asked, output: Settings) -> ModelVersion:
-    """The champion. Raises InputError or EvergreenError with all that is wrong with it, the rows and the output."""
+def champion_beside(model_name: str, *checks: Callable[[], object]) -> ModelVersion:
+    """The champion, where nothing else is wrong.
+
+    Raises:
+        EvergreenError: all that is wrong with it and by the checks; an InputError where that is all bad input.
+    """
     champion, wrong = None, list[EvergreenError]()
-    checks: tuple[Callable[[], None], ...] = (partial(check_rows, asked), partial(check_output, output))
     for check in checks:
         try:
             check()
@@ -89,8 +92,9 @@ def _champion_and_places(model_name: str, asked: Asked, output: Settings) -> Mod
         champion = champion_of(model_name)
     except EvergreenError as error:
         wrong.append(error)
-    if champion is None or wrong:
-        if len(wrong) == 1:
-            raise wrong[0]
-        raise InputError("\n- ".join([f"{len(wrong)} mistakes:", *map(str, wrong)]))
-    return champion
+    if champion is not None and not wrong:
+        return champion
+    if len(wrong) == 1:
+        raise wrong[0]
+    kind = InputError if all(isinstance(error, InputError) for error in wrong) else EvergreenError
+    raise kind("\n- ".join([f"{len(wrong)} mistakes:", *map(str, wrong)])) from wrong[0]

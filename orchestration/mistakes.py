@@ -72,7 +72,7 @@ def beside(mistake: Mistake, parameters: Iterable[str]) -> Mistake:
     near = get_close_matches(got, [*parameters, *mistake.allowed], n=1, cutoff=0.8)
     if not near or near[0] in (parameter, *mistake.allowed):
         return mistake
-    return replace(mistake, message=f"{UNKNOWN_KEY}; {near[0]!r} stands beside {parameter!r}, as {root}.{near[0]}")
+    return replace(mistake, message=f"{UNKNOWN_KEY}; {near[0]!r} belongs beside {parameter!r}, as {root}.{near[0]}")
 
 
 def hint(got: str, allowed: Iterable[str]) -> str:

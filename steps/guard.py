@@ -22,7 +22,7 @@ def guard(model_name: str, host: AnyHost, idle: Idle, alerts: Alerts) -> None:
     if told is None:
         return
     logger.warning("%s", told.words)
-    with beside_the_point("beside the run, that nobody asks"):
+    with beside_the_point("the note beside the run that nobody asks"):
         log_metadata({IDLE_KEY: told.words})
     if not told.is_news:
         return

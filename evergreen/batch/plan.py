@@ -62,9 +62,9 @@ def check_rows(asked: Asked) -> None:
         source_of(asked.rows).table(asked.window, None)
 
 
-def check_output(output: Settings) -> None:
+def check_output(asked: Asked, output: Settings) -> None:
     """Returns where an output on this machine can be written. Raises InputError: why not."""
-    store = store_of(output)
+    store = store_of(output).of_rows(dialect_of(asked.rows), typed=False)
     if store.is_local:
         store.check()
 

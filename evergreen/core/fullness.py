@@ -1,4 +1,4 @@
-"""What a server, or the front before it, is full of, in words: both refuse alike.
+"""What a server, or the front before it, is full of, in words.
 
 128 requests are at work or waiting already; ask again in a second
 """
@@ -15,6 +15,7 @@ def full_of(count: int, noun: str) -> str:
     return f"{counted_are(count, noun)} at work or waiting already"
 
 
-def full_of_bytes(size: int) -> str:
-    """By what the requests hold together."""
-    return f"requests of {size:,} bytes together are at work or waiting already"
+def full_of_bytes(size: int, beyond: int = 0) -> str:
+    """By what the requests hold together, each `beyond` so many bytes that it has anyhow."""
+    of_each = f" beyond {beyond:,} of each" if beyond else ""
+    return f"requests of {size:,} bytes together{of_each} are at work or waiting already"

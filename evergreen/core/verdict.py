@@ -18,8 +18,8 @@ from evergreen.core.metric import Metric
 Evidence = Literal["feature", "embedding", "vocabulary", "predictions", "confidence"]
 _SPOKEN = {"unknown_share": "share of unknown tokens"}
 SPREADS = (
-    "a spread is the standard deviation among the rows that the version was evaluated on; in brackets is the 95 % "
-    "interval"
+    "a spread is the standard deviation among the rows that the version was evaluated on, of many numbers that in the "
+    "direction in which they moved most; in brackets is the 95 % interval"
 )
 
 
@@ -132,7 +132,7 @@ class Verdict(Frozen):
     @property
     def legend(self) -> str:
         """What a spread is; empty where nothing moved by any."""
-        return SPREADS if any(" spreads " in one.message for one in self.alarms) else ""
+        return SPREADS if any(one.evidence != "predictions" for one in self.alarms) else ""
 
     @property
     def words(self) -> str:

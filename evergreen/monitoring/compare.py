@@ -18,8 +18,8 @@ from evergreen.core.metric import Metric
 from evergreen.core.monitor import DriftRules
 from evergreen.core.verdict import Moved
 from evergreen.monitoring.alarms import moved_of
-from evergreen.monitoring.difference import design_effect
-from evergreen.monitoring.evidence import LEAST_ROWS, Pair, one_hot
+from evergreen.monitoring.difference import LEAST_ROWS, design_effect
+from evergreen.monitoring.evidence import Pair, one_hot
 from evergreen.monitoring.label_shift import class_shares_now
 from evergreen.monitoring.observed import Floats, Observed
 from evergreen.monitoring.reference import LABEL, Reference
@@ -57,16 +57,16 @@ def compare(
     sample = Sample(window, rules.sample_rows)
     for batch in rows:
         sample.add(batch)
-    counted = Comparison(sample.rows, sample.requests, enough=False, notes=_notes(sample))
+    uncompared = Comparison(sample.rows, sample.requests, enough=False, notes=_notes(sample))
     if reference is None:
-        return _told(counted, "no reference: versions trained before there were any have none; train one to compare")
+        return _told(uncompared, "no reference: versions trained before there were any have none; train one to compare")
     if lacking := _lacking(reference, sample, rules):
-        return _told(counted, lacking)
-    return _compared(counted, reference, sample, rules, window)
+        return _told(uncompared, lacking)
+    return _compared(uncompared, reference, sample, rules, window)
 
 
 def _compared(
-    counted: Comparison, reference: Reference, sample: Sample, rules: DriftRules, window: ResolvedWindow
+    uncompared: Comparison, reference: Reference, sample: Sample, rules: DriftRules, window: ResolvedWindow
 ) -> Comparison:
     table, labels = reference.table(), reference.manifest.labels
     truth = np.asarray(table.column(LABEL).to_pylist(), dtype=object)
@@ -75,7 +75,7 @@ def _compared(
     pair = Pair(Observed.of(table), sample.observed())
     compared = list(pair.all(sample, labels, one_class_a_row=has_truth))
     shares = _class_shares(pair, known, sample, labels) if has_truth else {}
-    told = _told(counted, *pair.untold)
+    told = _told(uncompared, *pair.untold)
     return replace(told, enough=True, moved=moved_of(compared, rules, window), class_shares=shares)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.counted import counted_are
 from evergreen.core.errors import InputError
-from evergreen.core.names import quoted, suggestion
+from evergreen.core.names import is_misspelt, quoted
 from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.core.verdict import Labels
 from evergreen.requestlog.arrow import SCHEMA
@@ -50,7 +50,9 @@ def join_labels(
     rows: Iterable[pa.RecordBatch],
     version: str,
     window: ResolvedWindow,
+    *,
     classes: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> Joined:
     """The labels of what `version` answered.
 
@@ -63,14 +65,19 @@ def join_labels(
         rows: a log's, of the window, of as long before it as labels are waited for, and of some that came after it.
         version: whose answers are measured.
         window: of the verdict.
-        classes: which the version knows: a label that is nearly one of them measures nothing, and one of another class,
-            which the version cannot answer, does. Empty: any.
+        classes: which the version knows: a label that is one of them misspelt measures nothing, and one of another
+            class, which the version cannot answer, does. Empty: any.
+        now: labels that came after it, says their time, are counted; not before the window's end. None: that.
 
     Raises:
         InputError: a column is missing, or a value in it is of another type.
     """
-    came = _of_window(_named(labels), window)
-    given = came.filter(pc.is_valid(came.column(LABEL)))
+    named = _named(labels)
+    came = _of_window(named, window)
+    filled = came.filter(pc.is_valid(came.column(LABEL)))
+    is_misspelt = pc.is_in(filled.column(LABEL), value_set=pa.array(_misspelt(filled, classes), pa.string()))
+    misspelt = Counter(filled.filter(is_misspelt).column(LABEL).to_pylist())
+    given = filled.filter(pc.invert(is_misspelt))
     once = given.group_by(INSTANCE).aggregate([(LABEL, "count"), (LABEL, "count_distinct"), (LABEL, "min")])
     table = once.join(_answers(rows, once.column(TRACE_ID)), keys=INSTANCE, join_type="left outer")
     times = table.column("time_min")
@@ -78,10 +85,7 @@ def join_labels(
     known = _booleans(pc.is_valid(times))
     newer = _booleans(pc.fill_null(pc.greater_equal(times, pa.scalar(window.end, TIME)), False))
     mine = ~newer & _booleans(pc.fill_null(pc.equal(table.column("version_min"), version), False))
-    single = mine & (kinds == 1)
-    named = table.column(f"{LABEL}_min")
-    spelt = ~_booleans(pc.is_in(named, value_set=pa.array(_misspelt(named, classes), pa.string())))
-    is_used, is_misspelt = single & spelt, single & ~spelt
+    is_used = mine & (kinds == 1)
     is_late = is_used & _booleans(pc.fill_null(pc.less(times, pa.scalar(window.start, TIME)), False))
     used = table.filter(pa.array(is_used))
     counts_of = Labels(
@@ -91,31 +95,28 @@ def join_labels(
         unknown=int(counts[~known].sum()),
         contradicting=int(counts[mine & (kinds > 1)].sum()),
         newer=int(counts[newer].sum()),
-        misspelt=int(counts[is_misspelt].sum()),
+        misspelt=misspelt.total(),
+        future=_after(named, max(now or window.end, window.end)),
     )
-    misspelt: Counter[str] = Counter()
-    for label, count in zip(_texts(named)[is_misspelt], counts[is_misspelt], strict=True):
-        misspelt[label] += int(count)
     notes = {
         "of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
-        "empty": came.num_rows - given.num_rows,
+        "empty": came.num_rows - filled.num_rows,
+        "without a time": named.column(ARRIVED).null_count if ARRIVED in named.column_names else 0,
     }
     told = tuple(f"{counted_are(count, LABEL)} {what}" for what, count in notes.items() if count)
     truth, answers = _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min"))
     return Joined(counts_of, truth, answers, misspelt, told)
 
 
-def _misspelt(labels: pa.ChunkedArray, classes: Sequence[str]) -> list[str]:
-    """Those of the labels that are no class but nearly one."""
-    return [label for label in pc.unique(labels).to_pylist() if label not in classes and suggestion(label, classes)]
+def _misspelt(labels: pa.Table, classes: Sequence[str]) -> list[str]:
+    return [label for label in pc.unique(labels.column(LABEL)).to_pylist() if is_misspelt(label, classes)]
 
 
-def in_future(labels: pa.Table, now: datetime) -> int:
-    """How many labels came after now, says their time. Raises InputError: as `join_labels` does."""
-    named = _named(labels)
-    if ARRIVED not in named.column_names:
+def _after(labels: pa.Table, time: datetime) -> int:
+    """How many labels came after that."""
+    if ARRIVED not in labels.column_names:
         return 0
-    return int(pc.sum(pc.greater(named.column(ARRIVED), pa.scalar(now, TIME))).as_py() or 0)
+    return int(pc.sum(pc.greater(labels.column(ARRIVED), pa.scalar(time, TIME))).as_py() or 0)
 
 
 def check_values(labels: pa.Table) -> None:

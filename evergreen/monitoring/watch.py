@@ -25,7 +25,7 @@ from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
-from evergreen.monitoring.labels import ARRIVED, KEY, Joined, in_future, join_labels
+from evergreen.monitoring.labels import ARRIVED, KEY, Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
@@ -92,8 +92,8 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
     now = datetime.now(UTC)
     until = max(window.end, min(window.end + after, now))
     read = watched.log.read(ResolvedWindow(start=window.start - reach, end=until))
-    joined = join_labels(labels, read, watched.version, window, watched.labels)
-    came = joined.labels.model_copy(update={"future": in_future(labels, max(now, window.end))})
+    joined = join_labels(labels, read, watched.version, window, classes=watched.labels, now=now)
+    came = joined.labels
     measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
     notes = [*verdict.notes, *joined.notes, *_not_of_model(joined, watched.labels, is_measured=bool(measured))]
     notes += _of_counts(came, labels.column_names, quality.min_rows)
@@ -103,13 +103,15 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
 
 def _not_of_model(joined: Joined, classes: Sequence[str], *, is_measured: bool) -> Iterator[str]:
     """Labels that the model does not have: misspelt ones, and those of other classes, which it cannot answer."""
-    for label, count in _most_frequent(joined.misspelt):
+    for label, count in (slips := _most_frequent(joined.misspelt)):
         yield f"{counted_are(count, 'label')} {quoted(label)}{nearest(label, classes)}, and left out: correct that"
+    if more := sum(joined.misspelt.values()) - sum(count for _, count in slips):
+        yield f"{counted_are(more, 'label')} misspelt in other ways, and left out (the model has {listed(classes)})"
     others = Counter(label for label in joined.truth if classes and label not in classes)
-    counts = ": no answer to them is right" if is_measured else ""
+    counts = ", and counted as wrong" if is_measured else ""
     for label, count in (named := _most_frequent(others)):
-        of_class = f"{counted_are(count, 'label')} {quoted(label)}, a class that the model does not have"
-        yield f"{of_class}{counts}; {NEW_CLASS}"
+        of_class = f"{counted_are(count, 'label')} {quoted(label)}{nearest(label, classes)}"
+        yield f"{of_class}, a class that the model does not have{counts}; {NEW_CLASS}"
     if more := others.total() - sum(count for _, count in named):
         yield f"{counted_are(more, 'label')} of more classes that it does not have (it has {listed(classes)})"
 

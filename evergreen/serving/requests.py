@@ -232,7 +232,7 @@ class Bodies:
                 self._held += beyond - held
                 held = beyond
                 if self._held > MAX_WAITING_BYTES:
-                    raise FullError(f"{full_of_bytes(self._held - held)}; {AGAIN}")
+                    raise FullError(f"{full_of_bytes(self._held - held, SMALL_BODY_BYTES)}; {AGAIN}")
             yield body
         finally:
             self._held -= held

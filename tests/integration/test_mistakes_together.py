@@ -89,7 +89,7 @@ def test_a_key_that_belongs_beside_the_source_is_told_so(tmp_path: Path, key: st
     source = {"kind": "files", "path": "rows.csv", "columns": {"text": "body", "label": "topic"}, key: {"length": "7d"}}
     told = mistakes_of(tmp_path, "local.yaml", source=source)
     place = f"parameters.source.{key}"
-    assert told == {place: "unknown key; 'window' stands beside 'source', as parameters.window"}
+    assert told == {place: "unknown key; 'window' belongs beside 'source', as parameters.window"}
 
 
 def test_labels_and_floors_are_told_with_the_nearest_word_each(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.variants
 def test_the_plain_head_learns_more_than_the_majority_and_deeplabv3plus_more_than_that(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,7 +218,7 @@ def test_a_secret_that_a_stack_refers_to_and_zenml_lacks_is_named_with_the_line_
     tmp_path: Path, laid_out: Path
 ) -> None:
     copy_home(laid_out, tmp_path)
-    variables = {f"GOOGLE_CLOUD_{name}": "europe-west4" for name in ("PROJECT", "REGION")}
+    variables: dict[str, Any] = {f"GOOGLE_CLOUD_{name}": "europe-west4" for name in ("PROJECT", "REGION")}
     variables |= {"EVERGREEN_BUCKET": "gs://bucket", "EVERGREEN_REGISTRY": "europe-west4-docker.pkg.dev/p/r"}
     variables |= {"EVERGREEN_PIPELINE_ACCOUNT": "a@b.c", "MLFLOW_TRACKING_URI": "https://mlflow.example"}
     applied = python(tmp_path, "-m", "stacks.apply", "vertex", **variables)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -413,5 +414,9 @@ def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: PartO
 
 if __name__ == "__main__":
     for scenario in sys.stdin:
-        sys.stdout.write(json.dumps(globals()[scenario.strip()]()) + "\n")
+        try:
+            answer = {"answer": globals()[scenario.strip()]()}
+        except Exception:
+            answer = {"failed": traceback.format_exc()}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from cloudbox.home import Home
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
 ORDERS = 4
+SCENARIO_S = 120
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ class Box:
         assert self.clients.stdout is not None
         self.clients.stdin.write(f"{scenario}\n")
         self.clients.stdin.flush()
-        answer = self.clients.stdout.readline()
-        assert answer, f"{scenario}: the clients ended with {self.clients.wait(20)}"
-        return json.loads(answer)
+        ready, _, _ = select.select([self.clients.stdout], [], [], SCENARIO_S)
+        assert ready, f"{scenario}: no answer within {SCENARIO_S} s"
+        line = self.clients.stdout.readline()
+        assert line, f"{scenario}: the clients ended with {self.clients.wait(20)}"
+        told = json.loads(line)
+        assert "answer" in told, told["failed"]
+        return told["answer"]
 
     def run(self, *arguments: str, timeout_s: float = 60) -> str:
         """What Python prints in a process whose Google is the box."""

@@ -88,11 +88,7 @@ def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, tr
         (faults.Fault(kind="quota", target="n1-standard-4"), "quotas are exceeded"),
         pytest.param(faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready", marks=VARIANT),
         (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 4 s"),
-        pytest.param(
-            faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"),
-            "roles/aiplatform.user",
-            marks=VARIANT,
-        ),
+        (faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"), "roles/aiplatform.user"),
     ],
     ids=lambda value: value.kind if isinstance(value, faults.Fault) else "",
 )

@@ -119,13 +119,10 @@ def test_no_more_are_asked_for_than_a_version_may_have(fleet: Fleet) -> None:
     ("fault", "said"),
     [
         (faults.Fault(kind="quota", target=MACHINE), "quotas are exceeded"),
-        pytest.param(
-            faults.Fault(kind="stockout", target=MACHINE), "Resources are insufficient: 1 of 2 replicas", marks=VARIANT
-        ),
-        pytest.param(
+        (faults.Fault(kind="stockout", target=MACHINE), "Resources are insufficient: 1 of 2 replicas"),
+        (
             faults.Fault(kind="never-ends", target="MutateDeployedModel", times=1),
             "has 1 after 4 s, so it gets no more traffic",
-            marks=VARIANT,
         ),
         (faults.Fault(kind="queue", target=MACHINE, seconds=60), "has 1 after 4 s, so it gets no more traffic"),
     ],

@@ -20,10 +20,10 @@ def test_labels_of_requests_after_the_window_are_written_where_there_are_some() 
 def test_what_a_spread_is_is_told_once_where_something_moved_by_some() -> None:
     from commands.monitor import verdict_lines
 
-    def told(*messages: str) -> list[str]:
+    def told(evidence: str, *messages: str) -> list[str]:
         size = {"value": 0.8, "low": 0.7, "high": 0.9}
         moved = [
-            {"evidence": "feature", "name": name, "shift": size, "p_value": 0.0, "alarm": True, "message": name}
+            {"evidence": evidence, "name": name, "shift": size, "p_value": 0.0, "alarm": True, "message": name}
             for name in messages
         ]
         window = ResolvedWindow(start=END - timedelta(days=1), end=END)
@@ -32,8 +32,10 @@ def test_what_a_spread_is_is_told_once_where_something_moved_by_some() -> None:
         assert verdict.words.endswith("; 1 row of 1 request")
         return [text for _, text in verdict_lines(verdict, (), "page.html") if "a spread is" in text]
 
-    assert told("classes moved by 12.0 % of the rows") == []
-    (legend,) = told("tokens moved by 0.80 spreads (0.70 to 0.90)", "words moved by 1.20 spreads (1.10 to 1.30)")
+    assert told("predictions", "classes moved by 12.0 % of the rows") == []
+    (legend,) = told(
+        "feature", "tokens moved by 0.80 spreads (0.70 to 0.90)", "words moved by 1.20 spreads (1.10 to 1.30)"
+    )
     assert legend.startswith("a spread is the standard deviation among the rows that the version was evaluated on")
 
 

@@ -156,7 +156,7 @@ def test_labels_of_new_classes_are_told_and_no_answer_to_them_is_right(tmp_path:
     verdict = measured(
         tmp_path, log(tmp_path / "requests", seen), {"trace_id": list(map(trace, range(40))), "label": labels}
     )
-    told = "7 labels are 'weather', a class that the model does not have: no answer to them is right; where it is a new"
+    told = "7 labels are 'weather', a class that the model does not have, and counted as wrong; where it is a new one"
     assert any(note.startswith(told) for note in verdict.notes)
     assert "3 labels are of more classes that it does not have (it has 'business', 'sport')" in verdict.notes
     assert verdict.quality["accuracy"].value == pytest.approx(28 / 40)
