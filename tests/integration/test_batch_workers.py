@@ -22,7 +22,7 @@ from bench.untrained import small_encoder, untrained
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.batch.job import Job, run
-from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.plan import Asked, check_output, job_of
 from evergreen.batch.settings import LocalBatch
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
@@ -183,12 +183,24 @@ def test_missing_rows_and_a_missing_champion_are_told_at_once(tmp_path: Path, mo
     monkeypatch.setattr("orchestration.batch.champion_of", nobody)
     place = FilesOutput(path=str(tmp_path / "out.csv"))
     gone, there = (FilesSettings(path=str(tmp_path / name)) for name in ("gone.csv", "in.csv"))
-    with pytest.raises(InputError, match=r"^2 mistakes:\n- .*gone\.csv.*\n- model 'news' has no champion"):
+    with pytest.raises(EvergreenError, match=r"^2 mistakes:\n- .*gone\.csv.*\n- model 'news' has no champion") as told:
         predict_all("news", Asked(gone), place, LocalBatch(workers=1))
+    assert told.value.exit_code == 1
     write(tmp_path / "in.csv", 2)
     with pytest.raises(EvergreenError, match=r"^model 'news' has no champion") as caught:
         predict_all("news", Asked(there), place, LocalBatch(workers=1))
     assert caught.value.exit_code == 1
+
+
+def test_an_output_is_looked_at_as_it_is_written(tmp_path: Path) -> None:
+    source = FilesSettings(path=str(tmp_path / "in.csv"), delimiter=";", encoding="utf-16")
+    place = FilesOutput(path=str(tmp_path / "out.csv"))
+    earlier = "text;label;version;error\na;b;0123456789ab;\n"
+    (tmp_path / "out.csv").write_text(earlier, encoding="utf-16")
+    check_output(Asked(source), place)
+    (tmp_path / "out.csv").write_text("text;label\na;b\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"out\.csv is there already, .*its columns are 'text', 'label'"):
+        check_output(Asked(source), place)
 
 
 def peak_kb(source: Path, output: Path) -> int:
