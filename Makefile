@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights days serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost drift networks orders sizes judge lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights days variants serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost drift networks orders sizes judge lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ nights: install-dev ## a model's nights: ten by schedule in the box, some here; 
 
 days: install-dev ## days of news and pictures here, and of news in the box: quiet ones, a world that moves, one retraining by itself
 	$(BIN)/python -m pytest -m days tests/e2e
+
+variants: install-dev ## what tests of every change prove, in further ways: other faults, errors and moments of a kill
+	$(BIN)/python -m pytest -m 'variants and not emulated and not nights and not days' tests/integration tests/e2e
 
 serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract
 	$(BIN)/python -m tests.serving_image

@@ -1,11 +1,11 @@
 """Alarms on quiet days, a shift of a tenth of the rows, and the memory of a million: `python -m bench.drift [--json]`.
 
 Rows are real news as a trained classifier answers them (see bench/news_rows.py), drawn without those that others of
-the same draw have: a reference and days of 2,000 requests. Quiet days come in fives with a reference each; an alarm is
-2 drifted days of the last 5 and the newest. On the other days a tenth of the rows were replaced by rows of one topic:
-one that the reference has, or one that neither reference nor classifier knows; a day that drifts has found it. Beside
-it stands what is done without corrections: Kolmogorov and Smirnov's test of each number of a row, an alarm where any
-p-value is below 0.05.
+the same draw have: a reference and days of 2,000 requests. Quiet days come in fives, after four more, with a reference
+for all of them; an alarm is 2 drifted days of the last 5 and the newest. On the other days a tenth of the rows were
+replaced by rows of one topic: one that the reference has, or one that neither reference nor classifier knows; a day
+that drifts has found it. Beside it stands what is done without corrections: Kolmogorov and Smirnov's test of each
+number of a row, an alarm where any p-value is below 0.05.
 """
 
 from __future__ import annotations
@@ -32,19 +32,21 @@ from evergreen.core.artifacts import FileEntry, ResolvedWindow
 from evergreen.core.monitor import DriftRules
 from evergreen.monitoring.compare import compare
 from evergreen.monitoring.observed import Observed
+from evergreen.monitoring.quality import wilson
 from evergreen.monitoring.reference import NOTED, ROWS_NAME, Reference, ReferenceManifest
 from evergreen.requestlog.arrow import BATCH_ROWS, SCHEMA
 
 DAY = ResolvedWindow(start=datetime(2026, 5, 4, tzinfo=UTC), end=datetime(2026, 5, 5, tzinfo=UTC))
 VERSION = "36df30fb3710"
 REQUESTS, FEW_REQUESTS = 2_000, 300
-SET, NEEDED = 5, 2
+SET, NEEDED, OF = 5, 2, 5
 SHIFT = 0.1
 REFERENCE_SHARE = 0.6
 """Of the rows; days are drawn of the others, which have enough of any topic to replace a tenth of a day by it."""
 UNCORRECTED = 0.05
 SMALL, LARGE = 100_000, 1_000_000
 QUIET, KNOWN, NEW, MEMORY = "quiet days without alarm", "days with more of a topic", "days with a new topic", "memory"
+QUIET_ALARM, QUIET_DAY = "alarms of quiet days", "quiet days that drift"
 LIMITS = {QUIET: 0.95, KNOWN: 0.95, NEW: 0.95, MEMORY: 0.8}
 Rows = npt.NDArray[np.int64]
 
@@ -94,23 +96,25 @@ class Days:
             found.append((compare(reference, logged(rows), self.rules, DAY).drifted, plainly(before, numbers_of(rows))))
         return found
 
-    def quiet(self, sets: int) -> Iterator[tuple[bool, bool]]:
-        """Of each quiet day whether there is an alarm by 2 of 5, and by the newest alone without corrections."""
+    def quiet(self, sets: int) -> Iterator[tuple[bool, bool, bool]]:
+        """Of each quiet day whether there is an alarm by 2 of 5, whether the day alone drifts, and whether it does
+        without corrections.
+        """
         for seed in range(sets):
             draw = np.random.default_rng(seed)
             known, pool = self.drawn(draw)
-            days = [draw.choice(pool, self.requests, replace=False) for _ in range(SET)]
+            days = [draw.choice(pool, self.requests, replace=False) for _ in range(OF - 1 + SET)]
             found = self.drifted(known, days)
-            for last in range(SET):
-                ours, plain = zip(*found[: last + 1], strict=True)
-                yield ours[-1] and sum(ours) >= NEEDED, plain[-1]
+            for last in range(OF - 1, len(days)):
+                ours, plain = zip(*found[last + 1 - OF : last + 1], strict=True)
+                yield ours[-1] and sum(ours) >= NEEDED, ours[-1], plain[-1]
 
     def shifted(self, seeds: Iterable[int], topic: str) -> Iterator[tuple[bool, bool]]:
         """Of a day of each seed whether it drifts: a tenth of its rows were replaced by rows of the topic, which the
         reference and the rest of the day have only where the classifier knows it.
         """
         for seed in seeds:
-            draw = np.random.default_rng(1_000_000 + seed)
+            draw = np.random.default_rng(2_000_000 + seed)
             known, pool = self.drawn(draw)
             of_topic = pool[self.truth[pool] == topic]
             if topic not in self.labels:
@@ -126,6 +130,12 @@ def numbers_of(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
     observed = Observed.of(rows)
     embedded = {f"embedding {number}": column for number, column in enumerate(observed.embeddings.T)}
     return {**observed.features, **embedded, "score": observed.scores}
+
+
+def counted_days(found: int, of: int) -> list[str]:
+    """How many days, the share of them that was found, and Wilson's interval of it."""
+    interval = wilson(found, of)
+    return [f"{of:,}", f"{found / of:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"]
 
 
 def plainly(before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -159,7 +169,7 @@ def main() -> int:
     """Measures, prints, and returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    parser.add_argument("--days", type=int, default=1_000, help="quiet days; a tenth as many with each shift")
+    parser.add_argument("--days", type=int, default=1_000, help="quiet days; a fifth as many with each shift")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
         news = noted_news()
@@ -169,20 +179,25 @@ def main() -> int:
             f"{news.accuracy:.3f}",
             flush=True,
         )
-        found = {QUIET: list(days.quiet(options.days // SET)), KNOWN: [], NEW: []}
+        quiet = list(days.quiet(options.days // SET))
+        shifts: dict[str, list[tuple[bool, bool]]] = {KNOWN: [], NEW: []}
         reference_of(news.rows.slice(0, 5_000), news.labels, days.folder)
         memory = peaks(days.folder)
         for number, topic in enumerate(topics()):
-            seeds = range(number, options.days // 10, len(topics()))
+            seeds = range(number, options.days // 5, len(topics()))
             for kind, among in ((KNOWN, days), (NEW, Days(noted_news(without=topic), days.folder))):
                 of_topic = list(among.shifted(seeds, topic))
-                found[kind] += of_topic
+                shifts[kind] += of_topic
                 print(f"{kind}, {topic}: {sum(ours for ours, _ in of_topic)} of {len(of_topic)} found", flush=True)
-    shares = {name: np.mean(alarms, axis=0).tolist() for name, alarms in found.items()}
-    lines = [[name, f"{len(found[name]):,}", *(f"{share:.1%}" for share in shares[name])] for name in found]
-    print_table(["days", "of them", "alarms", "by plain tests"], lines)
+    alarms, single, plain = np.sum(quiet, axis=0)
+    lines = [[QUIET_ALARM, *counted_days(alarms, len(quiet))], [QUIET_DAY, *counted_days(single, len(quiet))]]
+    lines += [[name, *counted_days(sum(ours for ours, _ in days), len(days))] for name, days in shifts.items()]
+    print_table(["", "days", "found", "95 % interval"], lines)
+    print(
+        f"of the quiet days {plain / len(quiet):.0%} have a p-value below {UNCORRECTED:g} by plain tests of each number"
+    )
     print_table(["rows compared", "peak MB"], [[f"{rows:,}", f"{peak / 1e6:.0f}"] for rows, peak in memory.items()])
-    ratios = {QUIET: 1 - shares[QUIET][0], KNOWN: shares[KNOWN][0], NEW: shares[NEW][0]}
+    ratios = {QUIET: 1 - alarms / len(quiet)} | {name: np.mean([ours for ours, _ in shifts[name]]) for name in shifts}
     return print_result("drift", ratios | {MEMORY: memory[SMALL] / memory[LARGE]}, LIMITS, options.json)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from commands.console import quiet_zenml
 from commands.project import Configured, open_project
 from commands.readiness import check_secrets
+from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
     from evergreen.core.approval import Answer
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 def main(args: argparse.Namespace) -> int:
     """Approves the version and delivers it; of the champion nothing is left to do."""
+    check_why(args, "the report looks right")
     from commands.deliveries import deliver
 
     project = open_project(args.config, args.name)
@@ -40,6 +43,18 @@ def main(args: argparse.Namespace) -> int:
     if delivered is not None:
         print(f"error: {delivered.message}", file=sys.stderr)
     return 0 if delivered is None else 1
+
+
+def check_why(args: argparse.Namespace, example: str) -> None:
+    """Raises InputError where no reason is given."""
+    if args.why is None:
+        name = f" --name {quote(args.name)}" if args.name else ""
+        acts_on = f"{quote(args.version)} --config {quote(args.config)}{name}"
+        line = f'python run.py {args.command} {acts_on} --why "{example}"'
+        raise InputError(
+            f"--why is missing: who reads the version's record, or `status`, should see why it was answered so; for "
+            f"example: {line}"
+        )
 
 
 def answer_of(args: argparse.Namespace, *, approved: bool) -> Answer:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from commands.alone import run_alone
 from commands.costs import run_cost_lines
 from commands.project import BatchProject, open_batch
+from evergreen.core.counted import counted
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 
@@ -44,12 +46,11 @@ def check_batch(project: BatchProject) -> ModelVersion:
     """
     from evergreen.batch.plan import dialect_of
     from evergreen.batch.settings import store_of
-    from orchestration.batch import champion_of, runner_of
+    from orchestration.batch import champion_beside, runner_of
 
-    champion = champion_of(project.model_name)
-    source_of(project.source).table(project.rows_window, project.keep)
     store = store_of(project.output).of_rows(dialect_of(project.source), typed=False)
-    store.check()
+    rows = partial(source_of(project.source).table, project.rows_window, project.keep)
+    champion = champion_beside(project.model_name, rows, store.check)
     runner_of(project.runner).check(project.model_name, champion.version, store)
     return champion
 
@@ -58,7 +59,7 @@ def report_lines(report: BatchReport) -> Sequence[str]:
     """What was predicted, as a person reads it."""
     return [
         f"rows        {report.done}",
-        *(f"            {count:,} rows: {reason}" for reason, count in report.reasons.items()),
+        *(f"            {counted(count, 'row')}: {reason}" for reason, count in report.reasons.items()),
         f"version     {report.version} of {report.model}, by {report.engine} in {report.runner}",
         f"output      {report.output}",
         *([f"            {report.note}"] if report.note else ()),

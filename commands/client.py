@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from evergreen.core.answers import Predictions
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 
 Instance = dict[str, Any]
@@ -18,18 +19,19 @@ class Client(NamedTuple):
     take `max_bytes` as JSON at most.
     """
 
-    predict: Callable[[Sequence[Instance]], list[dict[str, Any]]]
+    predict: Callable[[Sequence[Instance]], Predictions]
     instance: Callable[[Any], Instance]
     max_bytes: int
 
 
-def predict(client: Client, instances: Sequence[Instance], where: str, start: int) -> list[dict[str, Any]]:
-    """Predictions in order; an instance that cannot be used is named by its row in the input.
+def predict(client: Client, instances: Sequence[Instance], where: str, start: int) -> list[Predictions]:
+    """What was answered, request by request, in order; an instance that cannot be used is named by its row in the
+    input.
 
     Instances that are too much for one request are asked in two.
     """
     try:
-        return client.predict(instances)
+        return [client.predict(instances)]
     except RequestTooLargeError as error:
         half = len(instances) // 2
         if not half:

@@ -20,6 +20,7 @@ from commands.costs import run_cost_lines
 from commands.project import MonitoringProject, open_monitoring
 from commands.rules import OF_MONITORING, alert_words
 from commands.status import in_columns
+from evergreen.core.counted import counted
 from evergreen.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def verdict_lines(verdict: Verdict, alerts: Sequence[str], page: str) -> Lines:
     yield "version", f"{verdict.version} of {verdict.model}"
     yield "window", _period(verdict.window)
     yield from (("moved", one.message) for one in verdict.alarms)
+    if verdict.legend:
+        yield "", verdict.legend
     for name, metric in verdict.quality.items():
         below = ", certainly below its floor" if name in verdict.below else ""
         yield name, f"{_interval(metric)}{below}"
@@ -87,6 +90,8 @@ def verdict_lines(verdict: Verdict, alerts: Sequence[str], page: str) -> Lines:
         left_out = {
             "repeated": labels.duplicate,
             "contradicting": labels.contradicting,
+            "misspelt": labels.misspelt,
+            "of a time to come": labels.future,
             "of requests after the window": labels.newer,
             "of no request in the log": labels.unknown,
         }
@@ -112,7 +117,7 @@ def _plan(project: MonitoringProject, champion: ModelVersion) -> Lines:
     yield "model", f"{project.model_name}, version {champion.version}, compared with {compared}"
     yield "window", _period(project.rows_window)
     moved = f"by {rules.min_shift:g} spreads, or {rules.min_share_shift:.0%} of the answers"
-    yield "drift", f"from {rules.min_rows:,} rows on, below a level of {rules.level:g}, {moved}"
+    yield "drift", f"from {counted(rules.min_rows, 'row')} on, below a level of {rules.level:g}, {moved}"
     if project.labels is not None:
         floors = ", ".join(f"{name} {floor:g}" for name, floor in quality.floors.items()) or "none"
         yield "labels", f"{' '.join(project.labels.read_from.values())}; floors: {floors}"

@@ -321,7 +321,7 @@ def _approve(parser: argparse.ArgumentParser) -> None:
 def _answer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="VERSION", help="the candidate, as `status` names it")
     parser.add_argument(
-        "--why", required=True, type=_why, metavar="REASON", help="in a few words; it is kept with the version"
+        "--why", type=_why, metavar="REASON", help="needed, in a few words: it is kept with the version"
     )
 
 

@@ -87,7 +87,8 @@ def predict_lines(client: Client, lines: Iterable[str], batch_size: int) -> None
     """
     items, asked = (line.rstrip("\n") for line in lines), 0
     for start, _, instances in batches(items, client.instance, batch_size, client.max_bytes):
-        _print(predict(client, instances, "line", start))
+        for predictions in predict(client, instances, "line", start):
+            _print(predictions)
         asked = start + len(instances)
     if not asked:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from commands.garbage_collection import usual_garbage_collection
 from commands.predicted_table import Progress
+from evergreen.core.counted import counted
 from evergreen.core.errors import InputError
 from evergreen.core.spelled import spelled
 
@@ -71,6 +72,6 @@ _AS_TYPED = {
 
 def _line(report: BatchReport, *, told: bool) -> str:
     where = report.output if told else "the screen"
-    reasons = "".join(f"\n{count:>9,} rows: {reason}" for reason, count in report.reasons.items())
+    reasons = "".join(f"\n{counted(count, 'row'):>14}: {reason}" for reason, count in report.reasons.items())
     note = f"\n{report.note}" if report.note and told else ""
     return f"version {report.version} ({report.engine}): {report.done} → {where}{reasons}{note}"

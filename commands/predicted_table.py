@@ -13,14 +13,17 @@ from typing import Any
 from commands.client import Client, Instance, batches, predict
 from commands.garbage_collection import usual_garbage_collection
 from commands.termination import Terminated
-from evergreen.adapters.files.replacing import Output, check_replaceable
+from evergreen.adapters.files.replacing import check_replaceable
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
 from evergreen.batch.columns import FORMULA_SIGNS, as_columns, beside, joined_item, taken_for_formulas
-from evergreen.core.batch import was_predicted
-from evergreen.core.errors import InputError
+from evergreen.core.answers import Predictions
+from evergreen.core.batch import ERROR, PREFIX, VERSION
+from evergreen.core.counted import counted, counted_are
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.members import SourceSettings
+from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.data.columns import match_columns
 
 PROGRESS_EVERY_S = 2.0
@@ -48,25 +51,17 @@ class Tables:
         """Whether the output is delimited text, which spreadsheets open."""
         return self.output is not None and table_format(self.output, self.fields) == "csv"
 
-    def check_replaceable(self, row: Row) -> None:
-        """Raises InputError where a file is there that was not predicted and has other columns than this row, the
-        output's first.
-        """
+    def check_replaceable(self) -> None:
+        """Raises InputError where a file is there that was not predicted."""
         if (output := self.output) is not None:
-            names = list(row)
-
-            def is_earlier(there: Row) -> bool:
-                return list(there) == names or was_predicted(there)
-
-            otherwise = "has other columns than this output"
-            check_replaceable(str(output), self.fields, lambda: output.open("rb"), Output(is_earlier, otherwise))
+            check_replaceable(str(output), self.fields, lambda: output.open("rb"))
 
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
         if self.output is None:
             return nullcontext(_Screen())
         schema_of = self.source if table_format(self.source, self.fields) == "parquet" else None
-        return table_writer(self.output, self.fields, schema_of)
+        return table_writer(self.output, self.fields, schema_of, (ERROR, f"{PREFIX}{ERROR}"))
 
 
 @usual_garbage_collection()
@@ -78,26 +73,41 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
-    progress, formulas, first = Progress(), 0, Row()
+    tables.check_replaceable()
+    progress, formulas = Progress(), 0
     kept = "none of them is written; the same command begins anew" if tables.output else "the same command begins anew"
     with progress.told_when_cut_off(kept), tables.writer() as writer:
         instance = partial(_instance_of_row, client, tables)
         read = read_rows(tables.source, tables.fields)
         for start, rows, instances in batches(read, instance, batch_size, client.max_bytes):
-            predictions = predict(client, instances, f"{tables.source} row", start)
-            made = [beside(row, as_columns(prediction)) for row, prediction in zip(rows, predictions, strict=True)]
-            if not start:
-                first = made[0]
-                tables.check_replaceable(first)  # its columns are known by the first answer
-            writer.write(made)
-            formulas += sum(str(answer.get("label", "")).startswith(FORMULA_SIGNS) for answer in predictions)
+            answered = predict(client, instances, f"{tables.source} row", start)
+            made = [ours for predictions in answered for ours in _added(predictions, str(tables.source))]
+            writer.write([beside(row, ours) for row, ours in zip(rows, made, strict=True)])
+            formulas += sum(str(ours.get("label", "")).startswith(FORMULA_SIGNS) for ours in made)
             progress.report(start + len(rows))
         if not progress.rows:
             raise InputError(f"{tables.source} holds no rows")
-        tables.check_replaceable(first)  # somebody may have put it there meanwhile
+        tables.check_replaceable()  # somebody may have put it there meanwhile
     progress.end(str(tables.output or "the screen"))
     if formulas and tables.is_for_spreadsheets:
-        print(taken_for_formulas(f"{formulas:,} labels", str(tables.output)), file=sys.stderr)
+        verb = "begins" if formulas == 1 else "begin"
+        print(taken_for_formulas(counted(formulas, "label"), str(tables.output), verb), file=sys.stderr)
+
+
+def _added(predictions: Predictions, source: str) -> Iterator[Row]:
+    """What is written beside the rows of a request: the columns of batch prediction, and what a label is joined by.
+
+    Raises:
+        EndpointError: the endpoint does not tell them.
+    """
+    if not (predictions.version and predictions.trace_id):
+        raise EndpointError(
+            f"the endpoint does not say which version predicted the rows of {source}, and under which trace id: its "
+            "server is of an earlier release; run its configuration again, or leave --endpoint out"
+        )
+    for index, prediction in enumerate(predictions):
+        request = {TRACE_ID: predictions.trace_id, INDEX: index}
+        yield {**as_columns(prediction), **request, VERSION: predictions.version, ERROR: None}
 
 
 def _instance_of_row(client: Client, tables: Tables, row: Row) -> Instance:
@@ -140,10 +150,10 @@ class Progress:
         try:
             yield
         except (KeyboardInterrupt, Terminated):
-            done = f"{self.rows:,} rows are done: {what_next}"
+            done = f"{counted_are(self.rows, 'row')} done: {what_next}"
             print(done if self.rows else "no row is done yet: give the same command again", file=sys.stderr)
             raise
 
     def _text(self) -> str:
         seconds = max(time.monotonic() - self.began, 1e-9)
-        return f"{self.rows:,} rows in {seconds:,.1f} s ({self.rows / seconds:,.0f} rows/s)"
+        return f"{counted(self.rows, 'row')} in {seconds:,.1f} s ({self.rows / seconds:,.0f} rows/s)"

@@ -7,9 +7,10 @@ import argparse
 
 def main(args: argparse.Namespace) -> None:
     """Records what is said of the version; the endpoint stays as it is."""
-    from commands.approve import answer_of
+    from commands.approve import answer_of, check_why
     from commands.project import open_served
 
+    check_why(args, "too slow for the shop")
     project = open_served(args.config, args.name)
     project.check_stack()
     from orchestration.approval import reject

@@ -110,7 +110,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
         [
             f"plan        {project.configuration.path} on stack '{project.active_stack}'",
             f"model       {project.model_name}",
-            f"window      {rows}",
+            f"{'window' if _has_window(project) else 'rows':<11} {rows}",
             *preparation,
             f"source      {source}",
             f"task        {project.task.kind}: {needs}",
@@ -124,6 +124,11 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             "no step was run; rows and labels are checked by a run",
         ]
     )
+
+
+def _has_window(project: Project) -> bool:
+    """Whether rows are chosen by their time; else all are read, or those that are new."""
+    return project.window is not None or project.backfill is not None
 
 
 def _image_lines(project: Project) -> list[str]:

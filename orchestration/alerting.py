@@ -15,6 +15,7 @@ from zenml import get_step_context, log_metadata
 from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.logger import get_logger
+from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.webhook import is_address, post
 from evergreen.core.alerts import Alert, AlertOutcome, Alerts, ChannelError, ChannelFailure
@@ -43,6 +44,13 @@ def tell(model_name: str, alerts: Alerts, news: Iterable[Alert], *, held_back: s
     if outcomes:
         with beside_the_point("what became of alerts"):
             log_metadata({ALERTS_KEY: [outcome.words for outcome in outcomes]})
+
+
+def run_link() -> str | None:
+    """The page in the dashboard of the run whose step is under way; None where there is none, or ZenML does not say."""
+    with beside_the_point("the link to the run"):
+        return get_run_url(get_step_context().pipeline_run)
+    return None
 
 
 def alert(model_name: str, alerts: Alerts, news: Alert) -> AlertOutcome:

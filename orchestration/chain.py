@@ -16,13 +16,20 @@ from evergreen.core.verdict import Verdict
 from evergreen.runtime.asides import beside_the_point
 from orchestration.artifacts import read_artifact
 from orchestration.runs import DELIVERY, model_tag
-from orchestration.trainings import LastTraining, last_training
+from orchestration.trainings import OUTCOMES, LastTraining, last_training
 from orchestration.verdicts import newest_verdicts
 
 LAST = 5
 """So many windows are shown."""
 BEGINS_WITHIN = timedelta(minutes=10)
 """After an approval its delivery is compiled, and submitted where steps run elsewhere."""
+ASKED = {"waiting": "trained a version", "registered": "registered a version"}
+"""How the outcome of a training begins that left a question."""
+ANSWERS = {
+    Standing.APPROVED: "a person approved",
+    Standing.REJECTED: "a person rejected",
+    Standing.EXPIRED: "nobody approved in time",
+}
 Kept = TypeVar("Kept", bound=Frozen)
 
 
@@ -72,11 +79,18 @@ def chain_of(model: str, champion: str | None, questions: Mapping[str, Question]
     is_champion = decision is not None and decision.version == champion
     return Chain(
         windows=windows,
-        training=training,
+        training=answered_since(training, (questions or {}).get(decision.version) if decision else None),
         decision=f"{decision.verdict} {decision.version}" if decision else None,
         rollout=_rollout(model, deployment, decision, champion, questions or {}),
         recovery=recovery(windows, champion, training.began) if is_champion and champion else None,
     )
+
+
+def answered_since(training: LastTraining, question: Question | None) -> LastTraining:
+    """The training; of one that asked a person, with what was answered since, or that nobody did."""
+    said = ANSWERS.get(question.standing(datetime.now(UTC))) if question else None
+    asked = next((words for name, words in ASKED.items() if training.outcome == OUTCOMES[name]), None)
+    return training.model_copy(update={"outcome": f"{asked}, which {said}"}) if said and asked else training
 
 
 def _rollout(

@@ -24,7 +24,7 @@ from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
 from orchestration.machine_lists import MachineLists, check_machines, with_machines
-from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
+from orchestration.mistakes import Mistake, YamlPath, beside, hint, shown, unknown
 from orchestration.run_settings import without_waiting
 from orchestration.schema import check, tagged, tags
 from orchestration.secrets import refuse_secrets
@@ -191,7 +191,7 @@ def _check_parameters(document: Document, pipeline: Pipeline) -> tuple[dict[str,
         path: YamlPath = ("parameters", name)
         if name in given:
             values[name], wrong = check(hints[name], document, path)
-            mistakes += wrong
+            mistakes += [beside(mistake, arguments) for mistake in wrong]
         elif argument.default is inspect.Parameter.empty:
             kinds = tags(hints[name])
             wanted = f"missing; a mapping with kind: {', '.join(kinds)}" if kinds else "missing"

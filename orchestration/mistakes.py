@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from evergreen.core.errors import InputError
 
 YamlPath = tuple[str | int, ...]
+UNKNOWN_KEY = "unknown key"
 TEXT_WIDTH = 110
 MOST_WORDS = 60
 
@@ -59,6 +60,19 @@ def unknown(path: YamlPath, what: str, allowed: Iterable[str]) -> Mistake:
     words = tuple(sorted(allowed))
     got = what.split("'")[1] if "'" in what else str(path[-1])
     return Mistake(path, f"unknown {what}{hint(got, words)}", words)
+
+
+def beside(mistake: Mistake, parameters: Iterable[str]) -> Mistake:
+    """The mistake; that of an unknown key within a parameter says where it belongs, where it is another parameter's
+    name, or nearer to one than to any key that is allowed there.
+    """
+    if not mistake.message.startswith(UNKNOWN_KEY) or len(mistake.path) != 3:
+        return mistake
+    got, (root, parameter) = str(mistake.path[-1]), mistake.path[:2]
+    near = get_close_matches(got, [*parameters, *mistake.allowed], n=1, cutoff=0.8)
+    if not near or near[0] in (parameter, *mistake.allowed):
+        return mistake
+    return replace(mistake, message=f"{UNKNOWN_KEY}; {near[0]!r} belongs beside {parameter!r}, as {root}.{near[0]}")
 
 
 def hint(got: str, allowed: Iterable[str]) -> str:

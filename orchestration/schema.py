@@ -18,10 +18,9 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.kinds import Kinds
 from evergreen.core.names import SpellingError
 from orchestration.document import NAME, PLACEHOLDER, Document
-from orchestration.mistakes import Mistake, YamlPath, unknown
+from orchestration.mistakes import UNKNOWN_KEY, Mistake, YamlPath, unknown
 
 SHOWN_CHARACTERS = 60
-UNKNOWN_KEY = "unknown key"
 KEY = "[key]"
 """What pydantic calls a mapping's key in the place of an error."""
 BOOLEAN_WORDS = frozenset(

@@ -9,14 +9,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
+from evergreen.core.members import SourceSettings
 from evergreen.core.quality import METRICS
 from evergreen.core.ramp import Ramp
 from orchestration.document import Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
 
+SOURCE: YamlPath = ("parameters", "source")
+REFRESH: YamlPath = ("parameters", "refresh")
 ROLLOUT: YamlPath = ("parameters", "rollout")
 LABELS: YamlPath = ("parameters", "labels")
 FLOORS: YamlPath = ("parameters", "quality", "floors")
@@ -65,20 +69,36 @@ def check_together(
 def _check_refresh(given: Given) -> Iterator[Mistake]:
     """Which rows a run reads, against its window and its source."""
     parameters = given.parameters
-    needed = ("refresh", "source", "window", "backfill")
-    if "refresh" not in parameters or not all(given.is_sound(("parameters", name)) for name in needed[1:]):
+    if "refresh" not in parameters:
         return
-    source, window, backfill = (parameters[name] for name in needed[1:])
-    if given.is_sound(("parameters", "refresh")):
+    yield from _check_incremental(given)
+    needed = ("source", "window", "backfill")
+    if not all(given.is_sound(("parameters", name)) for name in needed):
+        return
+    source, window, backfill = (parameters[name] for name in needed)
+    if given.is_sound(REFRESH):
         try:
-            if parameters["refresh"].policy(window) == "incremental":
-                source.check_incremental()
+            parameters["refresh"].policy(window)
         except InputError as error:
-            yield Mistake(("parameters", "refresh"), str(error))
+            yield Mistake(REFRESH, str(error))
     try:
         source.check_window(backfill.window if backfill else window.resolve() if window else None)
     except InputError as error:
         yield Mistake(("parameters", "backfill" if backfill else "window"), str(error))
+
+
+def _check_incremental(given: Given) -> Iterator[Mistake]:
+    """Whether the source tells which rows are new, where those are to be read, whatever else is wrong with it."""
+    if given.written(REFRESH).get("data") != "incremental" or not given.is_sound((*SOURCE, "columns")):
+        return
+    sources: TypeAdapter[SourceSettings] = TypeAdapter(AnySource)
+    try:
+        source = given.parameters.get("source") or sources.validate_python(given.sound_part(SOURCE))
+        source.check_incremental()
+    except ValidationError:  # a field that is missing, say: told at its place
+        return
+    except InputError as error:
+        yield Mistake((*REFRESH, "data"), str(error))
 
 
 def _check_rollout(given: Given) -> Iterator[Mistake]:

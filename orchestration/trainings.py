@@ -69,6 +69,8 @@ def became_words(status: ExecutionStatus, outcome: str | None) -> str:
         return "is under way"
     if outcome in OUTCOMES:
         return OUTCOMES[outcome]
+    if status is ExecutionStatus.COMPLETED:
+        return "ended, and what became of the endpoint was not noted"
     return "was stopped" if status in STOPPED else "failed"
 
 

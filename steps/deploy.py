@@ -6,7 +6,6 @@ from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
 from zenml.models import PipelineRunResponse
-from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
@@ -14,7 +13,8 @@ from evergreen.core.approval import Approval
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
-from orchestration.alerting import tell
+from evergreen.runtime.asides import beside_the_point
+from orchestration.alerting import run_link, tell
 from orchestration.approval import register_only
 from orchestration.command_lines import answer_commands, model_arguments
 from orchestration.deployment import deploy_decision
@@ -41,9 +41,11 @@ def deploy(
     else:
         deployment = register_only(model_name, host, decision, run.name, approval)
     track_rollout(deployment)
-    log_metadata({OUTCOME_KEY: deployment.outcome})
-    if news := _news(model_name, decision, deployment, approval, run):
-        tell(model_name, alerts, [news])
+    with beside_the_point("the outcome beside the run"):  # the endpoint is as it is, whatever ZenML says
+        log_metadata({OUTCOME_KEY: deployment.outcome})
+    with beside_the_point("what a person is told of the deployment"):
+        if news := _news(model_name, decision, deployment, approval, run):
+            tell(model_name, alerts, [news])
     return deployment
 
 
@@ -56,7 +58,7 @@ def _news(
 ) -> Alert | None:
     """What of a deployment a person is told; None: nothing."""
     if deployment.outcome == "rolled_back":
-        return _rollback_news(model_name, decision, deployment, get_run_url(run))
+        return _rollback_news(model_name, decision, deployment, run_link())
     if waits_for_a_person(deployment, approval):
         return _approval_news(model_name, decision.version, deployment, run)
     return None
@@ -78,7 +80,7 @@ def _approval_news(model_name: str, version: str, deployment: Deployment, run: P
         title=f"version {version} waits for a person",
         text=deployment.message,
         commands=answer_commands(version, model_arguments(configuration_of(run), model_name)),
-        link=get_run_url(run),
+        link=run_link(),
     )
 
 

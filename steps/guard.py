@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zenml import get_step_context, log_metadata, step
+from zenml import log_metadata, step
 from zenml.logger import get_logger
-from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
 from evergreen.core.idle import Idle
-from orchestration.alerting import tell
+from evergreen.runtime.asides import beside_the_point
+from orchestration.alerting import run_link, tell
 from orchestration.idle import IDLE_KEY, guard_idle
 
 logger = get_logger(__name__)
@@ -22,9 +22,9 @@ def guard(model_name: str, host: AnyHost, idle: Idle, alerts: Alerts) -> None:
     if told is None:
         return
     logger.warning("%s", told.words)
-    log_metadata({IDLE_KEY: told.words})
+    with beside_the_point("the note beside the run that nobody asks"):
+        log_metadata({IDLE_KEY: told.words})
     if not told.is_news:
         return
-    link = get_run_url(get_step_context().pipeline_run)
     said = {"key": model_name, "title": "nobody asks the endpoint", "text": told.words}
-    tell(model_name, alerts, [Alert(model=model_name, kind="idle", link=link, **said)])
+    tell(model_name, alerts, [Alert(model=model_name, kind="idle", link=run_link(), **said)])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import get_step_context, log_metadata, step
+from zenml import log_metadata, step
 from zenml.logger import get_logger
-from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost, AnySource
 from evergreen.core.alerts import Alerts
@@ -15,7 +14,8 @@ from evergreen.core.quality import Quality
 from evergreen.core.refresh import Backfill
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import Window
-from orchestration.alerting import tell
+from evergreen.runtime.asides import beside_the_point
+from orchestration.alerting import run_link, tell
 from orchestration.monitoring import Watching, news_of, verdict_on
 from orchestration.runs import VERDICT_KEY
 
@@ -42,8 +42,8 @@ def monitor(
     """
     resolved = backfill.window if backfill else window.resolve()
     verdict = verdict_on(Watching(model_name, host, drift, labels, quality), resolved)
-    log_metadata({VERDICT_KEY: verdict.words})
+    with beside_the_point("the verdict in words, beside the run"):
+        log_metadata({VERDICT_KEY: verdict.words})
     logger.info("version %s: %s", verdict.version, verdict.words)
-    news = news_of(verdict, get_run_url(get_step_context().pipeline_run))
-    tell(model_name, alerts, news, held_back=OF_THE_PAST if backfill else None)
+    tell(model_name, alerts, news_of(verdict, run_link()), held_back=OF_THE_PAST if backfill else None)
     return verdict

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.answers import Predictions
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.shadow import Shadow, ShadowReport
@@ -136,9 +137,7 @@ class MemoryEndpoint:
             self.parked = False
             self.ready = set(self.traffic)
 
-    def predict(
-        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
         self._called("predict", version)
         self.noted += logged and version is None
         if self.parked:
@@ -149,7 +148,8 @@ class MemoryEndpoint:
         if not instances or not all(isinstance(instance, dict) for instance in instances):
             raise InputError(f"instances {instances} cannot be used")
         answer = self.fail.get("predict")
-        return answer if isinstance(answer, list) else [{"label": "sport", "score": 0.9} for _ in instances]
+        made = answer if isinstance(answer, list) else [{"label": "sport", "score": 0.9} for _ in instances]
+        return Predictions(made)
 
     def status(self) -> EndpointStatus:
         url = "http://127.0.0.1:8501" if self.ready else None

@@ -15,6 +15,7 @@ from typing import Any
 
 from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.answers import Predictions
 from evergreen.core.deployment import Deployment, EndpointStatus
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import Ramp
@@ -86,9 +87,7 @@ class MortalEndpoint:
         self._endpoint.undeploy(version)
         self._mortality.changed()
 
-    def predict(
-        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
         return self._endpoint.predict(instances, version, logged=logged)
 
     def status(self) -> EndpointStatus:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.answers import Predictions
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.protocols import Endpoint, RequestLog
@@ -36,7 +37,7 @@ class Asked:
     version: str
     places: Sequence[Path]
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    answers: list[list[dict[str, Any]]] = field(default_factory=list)
+    answers: list[Predictions] = field(default_factory=list)
 
     @property
     def asked_in(self) -> ResolvedWindow:
@@ -75,6 +76,7 @@ class RequestLogContract:
             assert [row["prediction"] for row in request] == [answer["label"] for answer in answers]
             assert [round(row["score"], 4) for row in request] == [round(answer["score"], 4) for answer in answers]
             assert [len(row["probabilities"]) for row in request] == [2] * len(answers)
+            assert {(row["trace_id"], row["version"]) for row in request} == {(answers.trace_id, answers.version)}
 
     def test_a_refused_request_is_one_row_with_its_status_alone(self, asked: Asked) -> None:
         refused = [request for request in asked.requests() if request[0]["status"] != 200]

@@ -68,10 +68,10 @@ class Columns:
         return {**empty, **as_columns(answer, self.binary), VERSION: version, ERROR: None}
 
 
-def taken_for_formulas(what: str, where: str) -> str:
+def taken_for_formulas(what: str, where: str, verb: str = "begin") -> str:
     """The sentence for labels in delimited text, which stay as they are."""
     signs = f"{', '.join(FORMULA_SIGNS[:-1])} or {FORMULA_SIGNS[-1]}"
-    return f"{what} begin with {signs}, which a spreadsheet takes for formulas: open {where} as text"
+    return f"{what} {verb} with {signs}, which a spreadsheet takes for formulas: open {where} as text"
 
 
 def joined_item(values: Sequence[Any], separator: str) -> Any:

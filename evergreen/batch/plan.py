@@ -56,6 +56,19 @@ def job_of(name: str, model: Model, task: TaskSettings, asked: Asked, output: Se
     return Job(name, origin, table, Work(model, columns, store), asked.shard_rows, note)
 
 
+def check_rows(asked: Asked) -> None:
+    """Returns where there are rows, as far as looking costs nothing. Raises InputError, EvergreenError: why not."""
+    if asked.rows.free_to_read:
+        source_of(asked.rows).table(asked.window, None)
+
+
+def check_output(asked: Asked, output: Settings) -> None:
+    """Returns where an output on this machine can be written. Raises InputError: why not."""
+    store = store_of(output).of_rows(dialect_of(asked.rows), typed=False)
+    if store.is_local:
+        store.check()
+
+
 def dialect_of(rows: SourceSettings) -> dict[str, Any]:
     """How the rows' tables are written as text."""
     return rows.model_dump(include=set(rows.table_fields))

@@ -30,6 +30,7 @@ from evergreen.batch.settings import VertexBatch
 from evergreen.batch.shard_files import Sent, job_key, read_shard, write_shard
 from evergreen.batch.work import Done, Shard, Work, answers_of_rows, keep_shard, loaded, traits_of
 from evergreen.core.batch import BatchReport, PartStore
+from evergreen.core.counted import counted
 from evergreen.core.errors import InputError
 from evergreen.preparation.settings import JOB_PREFIX, RUN_LABEL
 from evergreen.runtime.processes import usable_cores
@@ -88,7 +89,7 @@ class VertexRun:
                     total.add(done, new=True)
                     here += unanswered
                     told(total.rows)
-        runner = self.settings.machines + (f"; {here:,} rows here" if here else "")
+        runner = self.settings.machines + (f"; {counted(here, 'row')} here" if here else "")
         return finished(replace(job, work=work), total, runner, began)
 
     def end(self, run: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from evergreen.core.errors import EndpointError, InputError, InstanceError
@@ -26,17 +26,31 @@ def request_body(instances: Sequence[Any]) -> bytes:
         return json.dumps(content, allow_nan=False).encode()
 
 
-def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
+class Predictions(list[dict[str, Any]]):
+    """What was answered to one request, a prediction for each instance, in order.
+
+    `version` predicted them, and the request log has them by `trace_id`; empty where the endpoint does not say.
+    """
+
+    def __init__(self, predictions: Iterable[dict[str, Any]] = (), version: str = "", trace_id: str = "") -> None:
+        super().__init__(predictions)
+        self.version, self.trace_id = version, trace_id
+
+
+def predictions_in(text: str, url: str, expected: int) -> Predictions:
     """The predictions of an answer's body. Raises EndpointError when they are not one for each instance."""
     try:
-        predictions = json.loads(text)["predictions"]
+        answer = json.loads(text)
+        predictions = answer["predictions"]
     except (ValueError, KeyError, TypeError) as error:
         raise EndpointError(
             f"{url} answers without predictions: {excerpt(text)}; is it an endpoint of ours?"
         ) from error
     if not isinstance(predictions, list) or len(predictions) != expected:
         raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
-    return predictions
+    metadata = answer.get("metadata")
+    told = metadata if isinstance(metadata, dict) else {}
+    return Predictions(predictions, str(told.get("model_version") or ""), str(told.get("trace_id") or ""))
 
 
 class ErrorAnswer(NamedTuple):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 from evergreen.core.artifacts import VERSION_LENGTH
 from evergreen.core.base import Frozen
+from evergreen.core.counted import counted
 from evergreen.core.lease import Holder, Lease
 
 if TYPE_CHECKING:
@@ -153,4 +154,4 @@ class BatchReport(Frozen):
         """`20,000 rows, 15,000 of them in this run (124 rows/s), 2 unusable`."""
         speed = f" ({self.predicted / max(self.seconds, 1e-9):,.0f} rows/s)" if self.predicted else ""
         share = "" if self.predicted == self.rows else f", {self.predicted:,} of them in this run"
-        return f"{self.rows:,} rows{share}{speed}, {self.unusable:,} unusable"
+        return f"{counted(self.rows, 'row')}{share}{speed}, {self.unusable:,} unusable"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.answers import Predictions
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.protocols import Endpoint
 from evergreen.core.shadow import Shadow
@@ -78,9 +79,7 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.unpark()
 
-    def predict(
-        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
         """Predictions; changes nothing."""
         return self.endpoint.predict(instances, version, logged=logged)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 _LISTED = 40
+SHORTEST_MISSPELT = 5
 
 
 def nfc(name: str) -> str:
@@ -63,6 +64,30 @@ def suggestion(name: str, names: Sequence[str]) -> str:
         f", with {code_points(near)} instead of {code_points(name)}" if _appearance(near) == _appearance(name) else ""
     )
     return f"did you mean {quoted(near)}{points}?"
+
+
+def is_misspelt(name: str, names: Sequence[str]) -> bool:
+    """Whether it is none of the names but one of them with a slip: in case, spaces or look-alike characters, or by one
+    letter inside a word of five and more. What merely looks similar, such as `environment` to `entertainment`, is not.
+    """
+    return name not in names and any(_slipped(_folded(name), _folded(other)) for other in names)
+
+
+def _slipped(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    if min(len(one), len(other)) < SHORTEST_MISSPELT or (one[0], one[-1]) != (other[0], other[-1]):
+        return False
+    one, other = _apart(one, other)
+    one, other = (rest[::-1] for rest in _apart(one[::-1], other[::-1]))
+    return (one + other).isalpha() and (max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1]))
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Both without the characters that both begin with."""
+    same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    at = min(len(one), len(other)) if same is None else same
+    return one[at:], other[at:]
 
 
 def _folded(name: str) -> str:

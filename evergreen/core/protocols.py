@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen.core.admission import Trial
+from evergreen.core.answers import Predictions
 from evergreen.core.approval import Question
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.batch import Table
@@ -382,9 +383,7 @@ class Endpoint(Protocol):
             EndpointError: it did not become ready; the endpoint stays parked.
         """
 
-    def predict(
-        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
         """Predictions by the traffic split, or by one deployed version, whatever its traffic.
 
         A question by the split that is not `logged` is a rollout's own: the request log leaves it out, where the host

@@ -10,6 +10,8 @@ import secrets
 
 from evergreen.core.artifacts import VERSION_LENGTH
 
+TRACE_ID, INDEX = "trace_id", "index"
+"""The request of an answer, and which of its instances, from 0: by these a label finds what was answered."""
 _DIGITS = 32
 _VERSION = re.compile(rf"[0-9a-f]{{{VERSION_LENGTH}}}")
 _TRACE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")

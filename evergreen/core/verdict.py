@@ -12,10 +12,15 @@ from pydantic import Field
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
+from evergreen.core.counted import counted
 from evergreen.core.metric import Metric
 
 Evidence = Literal["feature", "embedding", "vocabulary", "predictions", "confidence"]
 _SPOKEN = {"unknown_share": "share of unknown tokens"}
+SPREADS = (
+    "a spread is the standard deviation among the rows that the version was evaluated on, of many numbers that in the "
+    "direction in which they moved most; in brackets is the 95 % interval"
+)
 
 
 def spoken(name: str) -> str:
@@ -49,8 +54,9 @@ class Moved(Frozen):
 
 class Labels(Frozen):
     """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
-    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) and
-    `newer` ones (of requests after the window) too.
+    `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one),
+    `newer` ones (of requests after the window), `misspelt` ones (nearly a class of the model's) and `future`
+    ones (which came after now, says their time) too.
     """
 
     used: int
@@ -59,6 +65,8 @@ class Labels(Frozen):
     unknown: int = 0
     contradicting: int = 0
     newer: int = Field(default=0, exclude_if=lambda value: not value)
+    misspelt: int = Field(default=0, exclude_if=lambda value: not value)
+    future: int = Field(default=0, exclude_if=lambda value: not value)
 
 
 class Distribution(Frozen):
@@ -122,9 +130,14 @@ class Verdict(Frozen):
         return tuple(one for one in self.moved if one.alarm)
 
     @property
+    def legend(self) -> str:
+        """What a spread is; empty where nothing moved by any."""
+        return SPREADS if any(one.evidence != "predictions" for one in self.alarms) else ""
+
+    @property
     def words(self) -> str:
         """In a line: `drifted: tokens, predictions; 2,000 rows of 1,950 requests`."""
-        seen = f"{self.rows:,} rows of {self.requests:,} requests"
+        seen = f"{counted(self.rows, 'row')} of {counted(self.requests, 'request')}"
         below = f"; below its floor: {', '.join(self.below)}" if self.below else ""
         if not self.enough:
             return f"too little to say anything: {seen}{below}"

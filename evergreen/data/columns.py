@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from evergreen.core.errors import InputError
@@ -12,6 +13,18 @@ ROW_NAME = "__row__"
 INGESTED = "__arrived__"
 """Column that readers add where the place that holds the rows tells when they came: times in UTC."""
 _RESERVED = (ROW_NAME, INGESTED)
+
+
+_NUMBERED = re.compile(r"(.+\.\w+):(\d+)")
+
+
+def row_words(name: str) -> str:
+    """A row's name in a sentence: `row 17 of news.csv` where it is one that readers gave, else the name itself.
+
+    The header of a table is no row, so that a text editor shows it on another line.
+    """
+    match = _NUMBERED.fullmatch(name)
+    return f"row {match[2]} of {match[1]}" if match else name
 
 
 def match_columns(wanted: Mapping[str, str], present: Sequence[str], where: str) -> dict[str, str]:

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.counted import counted, counted_are
 from evergreen.core.metric import Metric
 from evergreen.core.monitor import DriftRules
 from evergreen.core.verdict import Moved
 from evergreen.monitoring.alarms import moved_of
-from evergreen.monitoring.difference import design_effect
-from evergreen.monitoring.evidence import LEAST_ROWS, Pair, one_hot
+from evergreen.monitoring.difference import LEAST_ROWS, design_effect
+from evergreen.monitoring.evidence import Pair, one_hot
 from evergreen.monitoring.label_shift import class_shares_now
 from evergreen.monitoring.observed import Floats, Observed
 from evergreen.monitoring.reference import LABEL, Reference
@@ -56,16 +57,16 @@ def compare(
     sample = Sample(window, rules.sample_rows)
     for batch in rows:
         sample.add(batch)
-    counted = Comparison(sample.rows, sample.requests, enough=False, notes=_notes(sample))
+    uncompared = Comparison(sample.rows, sample.requests, enough=False, notes=_notes(sample))
     if reference is None:
-        return _told(counted, "no reference: versions trained before there were any have none; train one to compare")
+        return _told(uncompared, "no reference: versions trained before there were any have none; train one to compare")
     if lacking := _lacking(reference, sample, rules):
-        return _told(counted, lacking)
-    return _compared(counted, reference, sample, rules, window)
+        return _told(uncompared, lacking)
+    return _compared(uncompared, reference, sample, rules, window)
 
 
 def _compared(
-    counted: Comparison, reference: Reference, sample: Sample, rules: DriftRules, window: ResolvedWindow
+    uncompared: Comparison, reference: Reference, sample: Sample, rules: DriftRules, window: ResolvedWindow
 ) -> Comparison:
     table, labels = reference.table(), reference.manifest.labels
     truth = np.asarray(table.column(LABEL).to_pylist(), dtype=object)
@@ -74,7 +75,7 @@ def _compared(
     pair = Pair(Observed.of(table), sample.observed())
     compared = list(pair.all(sample, labels, one_class_a_row=has_truth))
     shares = _class_shares(pair, known, sample, labels) if has_truth else {}
-    told = _told(counted, *pair.untold)
+    told = _told(uncompared, *pair.untold)
     return replace(told, enough=True, moved=moved_of(compared, rules, window), class_shares=shares)
 
 
@@ -90,8 +91,9 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
     labels = reference.manifest.labels
     if sample.rows < rules.min_rows or sample.requests < rules.min_requests:
         return (
-            f"{sample.rows:,} rows of {sample.requests:,} requests say nothing yet: at least {rules.min_rows:,} rows "
-            f"of {rules.min_requests:,} requests are compared"
+            f"{counted(sample.rows, 'row')} of {counted(sample.requests, 'request')} say nothing yet: at least "
+            f"{rules.min_rows:,} rows of {rules.min_requests:,} requests are compared; wait for more, look at a longer "
+            "window, or lower drift.min_rows and drift.min_requests"
         )
     if reference.manifest.rows < LEAST_ROWS:
         return f"the reference has {reference.manifest.rows} rows, at least {LEAST_ROWS} are needed"
@@ -106,7 +108,9 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
 
 def _notes(sample: Sample) -> tuple[str, ...]:
     """What else was in the log."""
-    return (f"{sample.outside:,} rows are of times outside the window: a clock may be off",) if sample.outside else ()
+    if not sample.outside:
+        return ()
+    return (f"{counted_are(sample.outside, 'row')} of times outside the window: a clock may be off",)
 
 
 def _told(comparison: Comparison, *notes: str) -> Comparison:

@@ -12,6 +12,8 @@ from evergreen.monitoring.observed import Floats, Integers
 RESAMPLES = 200
 TAIL = 0.025
 SEED = 0
+LEAST_ROWS = 30
+"""Of each side, that a comparison takes."""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.verdict import Evidence, spoken
-from evergreen.monitoring.difference import Difference
+from evergreen.monitoring.difference import LEAST_ROWS, Difference
 from evergreen.monitoring.observed import Floats, Integers, Observed
 from evergreen.monitoring.sample import Sample
 from evergreen.monitoring.scalar import compare_scalars
 from evergreen.monitoring.share import Answers, compare_shares
 from evergreen.monitoring.vector import compare_vectors
-
-LEAST_ROWS = 30
-"""Of each side, that a comparison takes."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings, source_of
 from evergreen.core.names import listed
 from evergreen.core.spelled import spelled
+from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.data.columns import match_columns
-from evergreen.monitoring.labels import ARRIVED, INDEX, KEY, LABEL, TRACE_ID, check_values
+from evergreen.monitoring.labels import ARRIVED, KEY, LABEL, check_values
 
 NAMES = (TRACE_ID, INDEX, KEY, LABEL, ARRIVED)
 MOST_CHECKED = 10_000

@@ -6,8 +6,10 @@ trace_id                          label     arrived
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.counted import counted_are
 from evergreen.core.errors import InputError
-from evergreen.core.names import quoted
+from evergreen.core.names import is_misspelt, quoted
+from evergreen.core.traces import INDEX, TRACE_ID
 from evergreen.core.verdict import Labels
 from evergreen.requestlog.arrow import SCHEMA
 
-TRACE_ID, INDEX, KEY, LABEL, ARRIVED = "trace_id", "index", "key", "label", "arrived"
+KEY, LABEL, ARRIVED = "key", "label", "arrived"
 INSTANCE = [TRACE_ID, INDEX]
 ANSWERS = ["time", "version", TRACE_ID, INDEX, "prediction"]
 TIME = SCHEMA.field("time").type
@@ -30,15 +34,26 @@ Texts = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Joined:
-    """`truth` and `answers` are (used,) labels and predictions; `labels` counts all that came."""
+    """`truth` and `answers` are (used,) labels and predictions; `labels` counts all that came, and `misspelt` those of
+    each spelling.
+    """
 
     labels: Labels
     truth: Texts
     answers: Texts
+    misspelt: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, window: ResolvedWindow) -> Joined:
+def join_labels(
+    labels: pa.Table,
+    rows: Iterable[pa.RecordBatch],
+    version: str,
+    window: ResolvedWindow,
+    *,
+    classes: Sequence[str] = (),
+    now: datetime | None = None,
+) -> Joined:
     """The labels of what `version` answered.
 
     Memory grows with the labels, not with the log. With `arrived` the labels that came in the window are used, each in
@@ -50,12 +65,19 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
         rows: a log's, of the window, of as long before it as labels are waited for, and of some that came after it.
         version: whose answers are measured.
         window: of the verdict.
+        classes: which the version knows: a label that is one of them misspelt measures nothing, and one of another
+            class, which the version cannot answer, does. Empty: any.
+        now: labels that came after it, says their time, are counted; not before the window's end. None: that.
 
     Raises:
         InputError: a column is missing, or a value in it is of another type.
     """
-    came = _of_window(_named(labels), window)
-    given = came.filter(pc.is_valid(came.column(LABEL)))
+    named = _named(labels)
+    came = _of_window(named, window)
+    filled = came.filter(pc.is_valid(came.column(LABEL)))
+    is_misspelt = pc.is_in(filled.column(LABEL), value_set=pa.array(_misspelt(filled, classes), pa.string()))
+    misspelt = Counter(filled.filter(is_misspelt).column(LABEL).to_pylist())
+    given = filled.filter(pc.invert(is_misspelt))
     once = given.group_by(INSTANCE).aggregate([(LABEL, "count"), (LABEL, "count_distinct"), (LABEL, "min")])
     table = once.join(_answers(rows, once.column(TRACE_ID)), keys=INSTANCE, join_type="left outer")
     times = table.column("time_min")
@@ -66,25 +88,35 @@ def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, 
     is_used = mine & (kinds == 1)
     is_late = is_used & _booleans(pc.fill_null(pc.less(times, pa.scalar(window.start, TIME)), False))
     used = table.filter(pa.array(is_used))
-    counted = Labels(
+    counts_of = Labels(
         used=int(is_used.sum()),
         late=int(is_late.sum()),
         duplicate=int((counts - 1)[is_used].sum()),
         unknown=int(counts[~known].sum()),
         contradicting=int(counts[mine & (kinds > 1)].sum()),
         newer=int(counts[newer].sum()),
+        misspelt=misspelt.total(),
+        future=_after(named, max(now or window.end, window.end)),
     )
     notes = {
         "of requests that other versions answered": int(counts[known & ~newer & ~mine].sum()),
-        "empty": came.num_rows - given.num_rows,
+        "empty": came.num_rows - filled.num_rows,
+        "without a time": named.column(ARRIVED).null_count if ARRIVED in named.column_names else 0,
     }
-    told = tuple(f"{labels_are(count)} {what}" for what, count in notes.items() if count)
-    return Joined(counted, _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min")), told)
+    told = tuple(f"{counted_are(count, LABEL)} {what}" for what, count in notes.items() if count)
+    truth, answers = _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min"))
+    return Joined(counts_of, truth, answers, misspelt, told)
 
 
-def labels_are(count: int, which: str = "") -> str:
-    """`1 label is`, `1,204 labels are`, with what stands before the noun."""
-    return f"{count:,} {which}{'label is' if count == 1 else 'labels are'}"
+def _misspelt(labels: pa.Table, classes: Sequence[str]) -> list[str]:
+    return [label for label in pc.unique(labels.column(LABEL)).to_pylist() if is_misspelt(label, classes)]
+
+
+def _after(labels: pa.Table, time: datetime) -> int:
+    """How many labels came after that."""
+    if ARRIVED not in labels.column_names:
+        return 0
+    return int(pc.sum(pc.greater(labels.column(ARRIVED), pa.scalar(time, TIME))).as_py() or 0)
 
 
 def check_values(labels: pa.Table) -> None:

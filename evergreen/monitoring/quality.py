@@ -23,7 +23,7 @@ from evergreen.monitoring.labels import Joined
 def quality_of(joined: Joined, labels: Sequence[str]) -> dict[str, Metric]:
     """Accuracy with Wilson's interval, macro F1 with the bootstrap's; nothing where no label was used.
 
-    A label that the model does not know is one more class, which it never answers.
+    A label that is none of the model's `labels` is one more class, which it never answers.
     """
     if not len(joined.truth):
         return {}

@@ -11,9 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from evergreen.monitoring.difference import RESAMPLES, SEED, Difference, design_effect, standardized, unbiased
+from evergreen.monitoring.difference import (
+    LEAST_ROWS,
+    RESAMPLES,
+    SEED,
+    Difference,
+    design_effect,
+    standardized,
+    unbiased,
+)
 from evergreen.monitoring.observed import Floats, Integers
-from evergreen.monitoring.vector import compare_vectors
+from evergreen.monitoring.vector import p_value_of_means
 
 LEAST_EXPECTED = 5.0
 """Rows: classes of which fewer are to be expected are tested as one. W. G. Cochran, Biometrics 10, 1954."""
@@ -29,6 +37,12 @@ class Answers:
     shares: Floats
     probabilities: Floats
     requests: Integers
+
+    def with_probabilities(self, classes: int) -> Answers:
+        """The rows that have a probability of each class."""
+        fits = self.probabilities.shape[1] == classes
+        mine = np.isfinite(self.probabilities).all(axis=1) & fits
+        return Answers(self.shares[mine], self.probabilities[mine], self.requests[mine])
 
 
 def compare_shares(
@@ -60,23 +74,19 @@ def _total(apart: Floats) -> float:
 
 
 def _p_value(before: Answers, after: Answers, counts: Floats) -> float:
-    """By the probabilities, where all rows have them, else by the counts."""
+    """By the probabilities of the rows that have them, where these suffice, else by the counts."""
     rare = _expected(counts) < LEAST_EXPECTED
-    known, seen = (_whole(rows.probabilities, counts.shape[1]) for rows in (before, after))
-    if known is None or seen is None:
-        return _by_counts(_merged(counts, rare))
-    moved = compare_vectors(_merged(known, rare), _merged(seen, rare), after.requests)
-    return 1.0 if moved is None else moved.p_value
+    known, seen = (rows.with_probabilities(counts.shape[1]) for rows in (before, after))
+    by_means = None
+    if min(len(known.requests), len(seen.requests)) >= LEAST_ROWS:
+        usual, now = (_merged(rows.probabilities, rare) for rows in (known, seen))
+        by_means = p_value_of_means(usual, now, seen.requests)
+    return _by_counts(_merged(counts, rare)) if by_means is None else by_means
 
 
 def _expected(counts: Floats) -> Floats:
     """The smaller of the two counts of each class that are to be expected if nothing moved."""
     return np.asarray(counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum())
-
-
-def _whole(probabilities: Floats, classes: int) -> Floats | None:
-    fits = probabilities.shape[1] == classes and bool(np.isfinite(probabilities).all())
-    return probabilities if fits else None
 
 
 def _merged(columns: Floats, rare: npt.NDArray[np.bool_]) -> Floats:

@@ -49,6 +49,24 @@ def compare_vectors(before: Floats, after: Floats, requests: Integers) -> Differ
     )
 
 
+def p_value_of_means(before: Floats, after: Floats, requests: Integers) -> float | None:
+    """Hotelling's test in all directions in which rows of either side vary, also such as the reference hardly does;
+    None where there are none, or as many as rows.
+    """
+    rows, effective = len(before), len(after) / design_effect(after, requests)
+    pooled = ((rows - 1) * _covariance(before) + (effective - 1) * _covariance(after)) / (rows + effective - 2)
+    values, vectors = np.linalg.eigh(pooled)
+    telling = values > max(NEGLIGIBLE * values[-1], np.finfo(float).tiny)
+    count = int(telling.sum())
+    free = rows + effective - count - 1
+    if not count or free < 1:
+        return None
+    apart = (after.mean(axis=0) - before.mean(axis=0)) @ vectors[:, telling]
+    scale = rows * effective / (rows + effective)
+    statistic = scale * float((apart**2 / values[telling]).sum()) * free / (rows + effective - 2)
+    return float(stats.f.sf(statistic / count, count, free))
+
+
 def _directions(rows: Floats, most: int) -> Floats:
     """(columns, directions) that make each direction's variance 1 in the reference."""
     values, vectors = np.linalg.eigh(_covariance(rows))

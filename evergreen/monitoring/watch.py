@@ -6,24 +6,26 @@ verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.counted import counted, counted_are
 from evergreen.core.errors import InputError
 from evergreen.core.monitor import DriftRules
 from evergreen.core.names import listed, nearest, quoted
 from evergreen.core.protocols import RequestLog
 from evergreen.core.quality import Quality
-from evergreen.core.verdict import Verdict
+from evergreen.core.traces import INDEX
+from evergreen.core.verdict import Labels, Verdict
 from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import Distributions
 from evergreen.monitoring.examples import examples_of
-from evergreen.monitoring.labels import ARRIVED, Joined, join_labels, labels_are
+from evergreen.monitoring.labels import ARRIVED, KEY, Joined, join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
@@ -31,8 +33,9 @@ from evergreen.monitoring.rows import RowsOf
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_UNKNOWN = 3
-"""So many labels that the model does not know are told by name."""
+MOST_NAMED = 3
+"""So many labels that the model does not have are told by name."""
+NEW_CLASS = "where it is a new one, train with it among task.labels"
 
 
 @dataclass(frozen=True)
@@ -86,26 +89,53 @@ def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: 
     """
     window, reach = watched.window, parse_duration(quality.reach)
     after = timedelta(0) if ARRIVED in labels.column_names else reach
-    until = max(window.end, min(window.end + after, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    until = max(window.end, min(window.end + after, now))
     read = watched.log.read(ResolvedWindow(start=window.start - reach, end=until))
-    joined = join_labels(labels, read, watched.version, window)
+    joined = join_labels(labels, read, watched.version, window, classes=watched.labels, now=now)
+    came = joined.labels
     measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
-    notes = [*verdict.notes, *joined.notes, *_unknown_labels(joined, watched.labels, is_measured=bool(measured))]
-    if not measured:
-        notes.append(f"{labels_are(joined.labels.used)} too few to measure anything: at least {quality.min_rows:,} do")
-    update = {"labels": joined.labels, "quality": measured, "below": below_floors(measured, quality.floors)}
+    notes = [*verdict.notes, *joined.notes, *_not_of_model(joined, watched.labels, is_measured=bool(measured))]
+    notes += _of_counts(came, labels.column_names, quality.min_rows)
+    update = {"labels": came, "quality": measured, "below": below_floors(measured, quality.floors)}
     return verdict.model_copy(update={**update, "notes": tuple(notes)})
 
 
-def _unknown_labels(joined: Joined, labels: Sequence[str], *, is_measured: bool) -> Iterator[str]:
-    """Labels that the model never answers, each with the nearest that it does."""
-    others = Counter(label for label in joined.truth if label not in labels)
-    for label, count in others.most_common(MOST_UNKNOWN):
-        counts = ": it counts as a wrong answer" if count == 1 else ": they count as wrong answers"
-        unknown = f"{labels_are(count)} {quoted(label)}{nearest(label, labels)}, which the model never answers"
-        yield f"{unknown}{counts if is_measured else ''}"
-    if (more := len(others) - MOST_UNKNOWN) > 0:
-        yield f"{labels_are(more, 'other ')} none that the model answers, either (allowed: {listed(labels)})"
+def _not_of_model(joined: Joined, classes: Sequence[str], *, is_measured: bool) -> Iterator[str]:
+    """Labels that the model does not have: misspelt ones, and those of other classes, which it cannot answer."""
+    for label, count in (slips := _most_frequent(joined.misspelt)):
+        yield f"{counted_are(count, 'label')} {quoted(label)}{nearest(label, classes)}, and left out: correct that"
+    if more := sum(joined.misspelt.values()) - sum(count for _, count in slips):
+        yield f"{counted_are(more, 'label')} misspelt in other ways, and left out (the model has {listed(classes)})"
+    others = Counter(label for label in joined.truth if classes and label not in classes)
+    counts = ", and counted as wrong" if is_measured else ""
+    for label, count in (named := _most_frequent(others)):
+        of_class = f"{counted_are(count, 'label')} {quoted(label)}{nearest(label, classes)}"
+        yield f"{of_class}, a class that the model does not have{counts}; {NEW_CLASS}"
+    if more := others.total() - sum(count for _, count in named):
+        yield f"{counted_are(more, 'label')} of more classes that it does not have (it has {listed(classes)})"
+
+
+def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMED]
+
+
+def _of_counts(came: Labels, columns: Sequence[str], least: int) -> Iterator[str]:
+    if came.contradicting and not {INDEX, KEY} & set(columns):
+        yield (
+            f"{counted_are(came.contradicting, 'label')} left out, which contradict each other: where a request had "
+            f"several instances, name labels.columns.{INDEX}, or a {KEY}"
+        )
+    if came.future:
+        yield (
+            f"{counted_are(came.future, 'label')} of a time to come, and counted in no window before it: correct "
+            "labels.columns.arrived, or the clock or time zone that wrote it"
+        )
+    if came.used < least:
+        yield (
+            f"{counted_are(came.used, 'label')} too few to measure anything: at least {least:,} do; wait for more, "
+            "look at a longer window, or lower quality.min_rows"
+        )
 
 
 def _usable(watched: Watched) -> tuple[Reference | None, str]:
@@ -137,7 +167,7 @@ def _verdict(watched: Watched, compared: Comparison, notes: tuple[str, ...]) -> 
 
 def _told(watched: Watched, reference: Reference, compared: Comparison) -> Iterator[str]:
     if not compared.rows:
-        yield f"version {watched.version} answered no request in the window"
+        yield f"version {watched.version} answered no request in the window: `status` says whether it has traffic"
     engine = reference.manifest.engine
     if other := {name: rows for name, rows in watched.rows.engines.items() if name != engine}:
         named = ", ".join(f"{rows:,} by {name}" for name, rows in sorted(other.items()))
@@ -147,9 +177,9 @@ def _told(watched: Watched, reference: Reference, compared: Comparison) -> Itera
 def _of_log(rows: RowsOf) -> Iterator[str]:
     """What the log holds beside the rows that were compared."""
     if rows.refused:
-        yield f"{rows.refused:,} requests had no answer: they were refused, or failed"
+        yield f"{counted(rows.refused, 'request')} had no answer: refused, or failed"
     if others := {version: count for version, count in rows.others.items() if version}:
         named = ", ".join(f"{count:,} of version {version}" for version, count in sorted(others.items()))
         yield f"rows of other versions are left out: {named}"
     if rows.skipped:
-        yield f"{rows.skipped:,} lines or files of the log were damaged, and are left out"
+        yield f"{counted_are(rows.skipped, 'line or file', 'lines or files')} damaged in the log, and left out"

@@ -19,6 +19,7 @@ from typing import Any
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER
 from evergreen.core.errors import InputError
+from evergreen.core.fullness import AGAIN, full_of
 from evergreen.core.predictors import Interface
 from evergreen.core.protocols import Predictor
 from evergreen.requestlog.witness import Witness
@@ -145,7 +146,7 @@ class ServedModel:
         """
         self._model(1)
         if self.waiting >= self._settings.max_waiting:
-            raise FullError(f"{self.waiting} requests are waiting already; ask again in a second")
+            raise FullError(f"{full_of(self.waiting, 'request')}; {AGAIN}")
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -167,7 +168,7 @@ class ServedModel:
         if self._loaded is None:
             raise NotReadyError("the model is still loading; ask again in a second")
         if self.waiting_instances and self.waiting_instances + instances > self._settings.max_waiting_instances:
-            raise FullError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
+            raise FullError(f"{full_of(self.waiting_instances, 'instance')}; {AGAIN}")
         return self._loaded
 
     def share(self, part: float) -> None:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
+from evergreen.core.fullness import AGAIN, full_of_bytes
 from evergreen.core.limits import BODY_STALL_S, BODY_TIMEOUT_S, MAX_WAITING_BYTES, SMALL_BODY_BYTES
 from evergreen.core.quoting import MOST_NAMES, cut
 from evergreen.runtime.http import media_refusal
@@ -231,7 +232,7 @@ class Bodies:
                 self._held += beyond - held
                 held = beyond
                 if self._held > MAX_WAITING_BYTES:
-                    raise FullError("large requests fill the server already; ask again in a second")
+                    raise FullError(f"{full_of_bytes(self._held - held, SMALL_BODY_BYTES)}; {AGAIN}")
             yield body
         finally:
             self._held -= held

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.core.admission import Trial
 from evergreen.core.artifacts import Dataset, SplitName, TrainedModel
+from evergreen.core.counted import counted
 from evergreen.core.errors import InputError
 from evergreen.core.members import TaskSettings, examinable, measurable
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import NEW_TO_IT, TRAINED_ON, Forgetting, PartScores, ScoredRows
+from evergreen.data.columns import row_words
 from evergreen.data.labelled import TrainedOn, labelled_splits
 from evergreen.data.shards import iter_batches
 from evergreen.evaluation.champion import own_task
@@ -85,7 +87,7 @@ class LabelledRows:
             for name, reason in examining.prepare_rows(rows, None).bad if rows.num_rows else ():
                 self._bad[reason] += 1
                 if len(self._examples[reason]) < EXAMPLES:
-                    self._examples[reason].append(name)
+                    self._examples[reason].append(row_words(name))
             yield rows
 
     def check(self) -> None:
@@ -98,11 +100,12 @@ class LabelledRows:
         if not self.labelled:
             named = " and ".join(self._targets)
             raise InputError(
-                f"none of the {self.unlabelled:,} rows of {source} has a {named}; name rows with labels by --source"
+                f"no row of {source} has a {named} ({counted(self.unlabelled, 'row')} read); name rows with labels by "
+                "--source"
             )
         if self._bad:
             reasons = "\n- ".join(
-                f"{reason}: {rows:,} row{'s'[: rows != 1]} ({', '.join(self._examples[reason])})"
+                f"{reason}: {counted(rows, 'row')} ({', '.join(self._examples[reason])})"
                 for reason, rows in self._bad.most_common(EXAMPLES)
             )
             raise InputError(

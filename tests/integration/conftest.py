@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.dated_rows import three_days
+from tests.own_zenml import python
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,15 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("ZENML_ANALYTICS_OPT_IN", "false")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield home
+
+
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ZenML with nothing in it: tests copy it (`copy_home`), as it takes ZenML seconds to lay one out."""
+    home = tmp_path_factory.mktemp("laid-out") / "zenml"
+    done = python(home, "-c", "from zenml.client import Client; Client().active_stack_model")
+    assert done.returncode == 0, done.stderr
+    return home
 
 
 @pytest.fixture

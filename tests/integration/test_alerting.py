@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,9 @@ def deployed_by_the_step(
     deployment: Any,
     approval: Approval | None,
     configuration: str | None = None,
+    *,
+    link: Callable[[], str | None] = lambda: "https://zenml.example/runs/1",
+    note: Callable[[object], None] = lambda _: None,
 ) -> Any:
     """What the step `deploy` gives back, whose endpoint became what `deployment` says."""
     from evergreen.core.decision import PromotionDecision
@@ -115,12 +119,33 @@ def deployed_by_the_step(
     run = SimpleNamespace(name="r", config=SimpleNamespace(extra=extra))
     monkeypatch.setattr(step, "deploy_decision", lambda *_, **__: deployment)
     monkeypatch.setattr(step, "track_rollout", lambda _: None)
-    monkeypatch.setattr(step, "log_metadata", lambda _: None)
-    monkeypatch.setattr(step, "get_run_url", lambda _: "https://zenml.example/runs/1")
+    monkeypatch.setattr(step, "log_metadata", note)
+    monkeypatch.setattr(step, "run_link", link)
     monkeypatch.setattr(step, "get_step_context", lambda: SimpleNamespace(pipeline_run=run))
     decision = PromotionDecision(verdict="promote", version="c3", champion="b2", reasons=())
     host: Any = None
     return step.deploy.entrypoint(model, host, decision, Ramp(), WEBHOOK, approval)
+
+
+def test_a_deployment_stands_and_is_told_though_zenml_takes_nothing_and_has_no_link(
+    model: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from evergreen.core.deployment import Deployment
+    from orchestration import alerting
+
+    def fail(*_: object) -> None:
+        raise ConnectionError("ZenML does not answer")
+
+    monkeypatch.setattr(alerting, "get_step_context", lambda: SimpleNamespace(pipeline_run=SimpleNamespace(id=None)))
+    monkeypatch.setattr(alerting, "get_run_url", fail)
+    waits = Deployment(outcome="waiting", model=model, url=None, version="b2", traffic={}, message="c3 waits")
+    with listening() as asked:
+        monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
+        told = deployed_by_the_step(model, monkeypatch, waits, Approval(), link=alerting.run_link, note=fail)
+    assert told is waits
+    assert [(message["key"], "link" in message) for message in asked.messages] == [("c3", False)]
+    for what in ("the outcome beside the run", "the link to the run"):
+        assert f"left out: {what} (ConnectionError: ZenML does not answer)" in caplog.text
 
 
 def test_a_deployment_stands_though_what_became_of_its_alert_cannot_be_noted(

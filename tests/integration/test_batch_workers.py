@@ -22,12 +22,12 @@ from bench.untrained import small_encoder, untrained
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.batch.job import Job, run
-from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.plan import Asked, check_output, job_of
 from evergreen.batch.settings import LocalBatch
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER, Engines, ServedEngines, read_engines
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_task
 from orchestration.batch import predict_all
@@ -102,7 +102,7 @@ def test_a_killed_command_leaves_no_process_and_goes_on(tmp_path: Path, model: M
 def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_goes_on(
     tmp_path: Path, model: Model, number: signal.Signals, said: str
 ) -> None:
-    source, output = write(tmp_path / "in.csv", 12_000), tmp_path / "out.csv"
+    source, output = write(tmp_path / "in.csv", 6_000), tmp_path / "out.csv"
     parts = tmp_path / ".out.csv.parts"
     (tmp_path / "predict.py").write_text(
         "from pathlib import Path\n"
@@ -116,7 +116,7 @@ def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_
         "    progress = Progress()\n"
         "    with report_errors(debug=False), sigterm_raises(), progress.told_when_cut_off('they are kept'):\n"
         f"        model = Model({model.place!r}, {model.version!r}, ({{'text': 'a goal'}},))\n"
-        f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=200), 2, progress.report)\n"
+        f"        run(job(model, Path({str(source)!r}), Path({str(output)!r}), shard_rows=100), 2, progress.report)\n"
     )
     command = [sys.executable, str(tmp_path / "predict.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -136,8 +136,8 @@ def test_a_signal_to_all_ends_them_at_once_without_a_traceback_and_the_same_job_
     assert re.fullmatch(r"[\d,]+ rows are done: they are kept", lines[0])
     assert lines[1] == said
     kept = len(list(parts.glob("*.jsonl")))
-    report = run(job(model, source, output, shard_rows=200), workers=2)
-    assert (report.rows, report.predicted) == (12_000, 12_000 - 200 * kept)
+    report = run(job(model, source, output, shard_rows=100), workers=2)
+    assert (report.rows, report.predicted) == (6_000, 6_000 - 100 * kept)
     assert 0 < kept < 60
 
 
@@ -174,6 +174,33 @@ def test_the_champion_predicts_by_the_engine_that_its_endpoint_takes(
         report = predict_all("news", Asked(source, shard_rows=10), place, LocalBatch(workers=workers))
         assert (report.engine, report.rows) == (f"onnx-{INT8}", 60)
     assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
+
+
+def test_missing_rows_and_a_missing_champion_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: str) -> ModelVersion:
+        raise EvergreenError("model 'news' has no champion; run the pipeline")
+
+    monkeypatch.setattr("orchestration.batch.champion_of", nobody)
+    place = FilesOutput(path=str(tmp_path / "out.csv"))
+    gone, there = (FilesSettings(path=str(tmp_path / name)) for name in ("gone.csv", "in.csv"))
+    with pytest.raises(EvergreenError, match=r"^2 mistakes:\n- .*gone\.csv.*\n- model 'news' has no champion") as told:
+        predict_all("news", Asked(gone), place, LocalBatch(workers=1))
+    assert told.value.exit_code == 1
+    write(tmp_path / "in.csv", 2)
+    with pytest.raises(EvergreenError, match=r"^model 'news' has no champion") as caught:
+        predict_all("news", Asked(there), place, LocalBatch(workers=1))
+    assert caught.value.exit_code == 1
+
+
+def test_an_output_is_looked_at_as_it_is_written(tmp_path: Path) -> None:
+    source = FilesSettings(path=str(tmp_path / "in.csv"), delimiter=";", encoding="utf-16")
+    place = FilesOutput(path=str(tmp_path / "out.csv"))
+    earlier = "text;label;version;error\na;b;0123456789ab;\n"
+    (tmp_path / "out.csv").write_text(earlier, encoding="utf-16")
+    check_output(Asked(source), place)
+    (tmp_path / "out.csv").write_text("text;label\na;b\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"out\.csv is there already, .*its columns are 'text', 'label'"):
+        check_output(Asked(source), place)
 
 
 def peak_kb(source: Path, output: Path) -> int:

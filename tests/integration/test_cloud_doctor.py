@@ -21,7 +21,7 @@ from evergreen.core.cloud import LogNeeds, Machine
 from evergreen.preparation import DataflowRunnerSettings
 from tests.gcloud import refused_by_gcloud
 from tests.google_stand_in import CLOCK, Answers, google_session
-from tests.own_zenml import ROOT, python
+from tests.own_zenml import ROOT, copy_home, python
 
 PIPELINE = "pipeline@news-project.iam.gserviceaccount.com"
 SERVING = "serving@news-project.iam.gserviceaccount.com"
@@ -510,8 +510,11 @@ STACK = {
 }
 
 
-def test_the_command_tells_what_google_cloud_lacks_after_what_this_machine_lacks(tmp_path: Path) -> None:
+def test_the_command_tells_what_google_cloud_lacks_after_what_this_machine_lacks(
+    tmp_path: Path, laid_out: Path
+) -> None:
     home, variables = tmp_path / "zenml", {**STACK, "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
+    copy_home(laid_out, home)
     secret = {"username": "news", "password": "not-a-real-one"}
     script = f"from zenml.client import Client; Client().create_secret('mlflow', {secret})"
     assert python(home, "-c", script, cwd=ROOT).returncode == 0

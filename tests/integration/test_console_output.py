@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.own_zenml import python
+from tests.own_zenml import copy_home, python
 
 SCRIPT = """
 import sys
@@ -30,9 +30,11 @@ sys.exit(outcome.code)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ZenML that is laid out by the first command."""
-    return tmp_path_factory.mktemp("home") / "zenml"
+def home(tmp_path_factory: pytest.TempPathFactory, laid_out: Path) -> Path:
+    """A ZenML in which no stack was registered."""
+    home = tmp_path_factory.mktemp("home") / "zenml"
+    copy_home(laid_out, home)
+    return home
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.own_zenml import ROOT, python
+from tests.own_zenml import ROOT, copy_home, python
 
 STACK = {
     "GOOGLE_CLOUD_PROJECT": "news-project",
@@ -94,9 +94,10 @@ print(json.dumps(refused(check_budget, project(Budget(run_usd=0.1)))))
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str], str]:
+def printed(tmp_path_factory: pytest.TempPathFactory, laid_out: Path) -> tuple[dict[str, Any], list[str], str]:
     """What the script printed: what it told of accelerators, the lines of the plan, the refusal."""
     folder = tmp_path_factory.mktemp("costs")
+    copy_home(laid_out, folder / "zenml")
     (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
     done = python(folder / "zenml", str(folder / "script.py"), cwd=ROOT, **STACK)
     assert done.returncode == 0, done.stderr
@@ -189,7 +190,8 @@ def test_a_run_above_the_budget_is_refused(printed: tuple[dict[str, Any], list[s
     assert printed[2].startswith("over budget: a run would cost 0.40 USD (extra.budget.run_usd: 0.1)")
 
 
-def test_a_run_on_this_machine_costs_nothing_and_its_plan_tells_none(tmp_path: Path) -> None:
+def test_a_run_on_this_machine_costs_nothing_and_its_plan_tells_none(tmp_path: Path, laid_out: Path) -> None:
+    copy_home(laid_out, tmp_path)
     assert python(tmp_path, "-m", "stacks.apply", "local", cwd=ROOT).returncode == 0
     done = python(tmp_path, "run.py", "--config", "local.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr

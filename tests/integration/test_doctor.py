@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.own_zenml import ROOT, python
+from tests.own_zenml import ROOT, copy_home, python
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ZenML in which no stack was registered; the first command lays it out."""
-    return tmp_path_factory.mktemp("home") / "zenml"
+def home(tmp_path_factory: pytest.TempPathFactory, laid_out: Path) -> Path:
+    """A ZenML in which no stack was registered."""
+    home = tmp_path_factory.mktemp("home") / "zenml"
+    copy_home(laid_out, home)
+    return home
 
 
 def test_one_thing_missing_does_not_hide_the_next(home: Path, tmp_path: Path) -> None:
@@ -53,8 +55,9 @@ def test_a_wrong_stack_and_a_missing_file_are_told_with_their_fixes(home: Path, 
 
 
 @pytest.mark.e2e
-def test_a_machine_with_the_local_stack_is_ready(tmp_path: Path) -> None:
+def test_a_machine_with_the_local_stack_is_ready(tmp_path: Path, laid_out: Path) -> None:
     home = tmp_path / "zenml"
+    copy_home(laid_out, home)
     assert python(home, "-m", "stacks.apply", "local").returncode == 0
     text = (ROOT / "configs" / "local.yaml").read_text(encoding="utf-8")
     own = tmp_path / "own.yaml"

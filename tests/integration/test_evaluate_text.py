@@ -1,3 +1,4 @@
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,44 @@ from evergreen.core.gate import Gate, decide
 from evergreen.core.members import measurable
 from evergreen.core.report import EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix, Forgetting, WorstTexts
+from evergreen.evaluation.measure import Numbers
+from evergreen.tasks.text_classification import measurable as module
 from evergreen.tasks.text_classification.settings import Slices
+from evergreen.tasks.text_classification.tfidf import TfidfRegression
 from tests.integration.bbc import LABELS, TfidfPredictor, TfidfServing, TfidfTask, bbc_rows, train, write_splits
 from tests.rows import with_replayed
 
 TASK = TfidfTask()
 NO_TIME = Timings(latency_p50_ms=0, latency_p95_ms=0, rows_per_s=0)
+
+
+class AskedOnce:
+    """A fitted regression that answers texts once."""
+
+    def __init__(self, regression: TfidfRegression) -> None:
+        self._regression = regression
+        self._answers: dict[tuple[str, ...], Numbers] = {}
+        self.fitted_on = regression.fitted_on
+
+    def answer(self, texts: Sequence[str]) -> Numbers:
+        if (asked := tuple(texts)) not in self._answers:
+            self._answers[asked] = self._regression.answer(texts)
+        return self._answers[asked]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fitted_once() -> Iterator[None]:
+    """What all models of a split are held against takes longer than they do, and is the same for all."""
+    fitted: dict[tuple[Path, tuple[str, ...]], AskedOnce] = {}
+
+    def regression(splits: Splits, labels: tuple[str, ...]) -> AskedOnce:
+        if (key := (splits.path, labels)) not in fitted:
+            fitted[key] = AskedOnce(TfidfRegression(splits, labels))
+        return fitted[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TfidfRegression", regression)
+        yield
 
 
 @pytest.fixture(scope="module")

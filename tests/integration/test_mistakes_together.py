@@ -49,6 +49,7 @@ def test_a_rollout_is_told_all_that_is_wrong_with_it_beside_mistakes_elsewhere(t
         "parameters.alerts.kinds[0]",
         "parameters.alerts.cool_down",
         "parameters.refresh",
+        "parameters.refresh.data",
         "parameters.window",
     }
     assert "such as shares: [5, 25, 50]" in told["parameters.rollout.judge"]
@@ -68,6 +69,27 @@ def test_a_field_that_is_wrong_by_itself_is_not_told_a_second_time(tmp_path: Pat
         "parameters.rollout",
         "parameters.rollout.judge.max_hold_s",
     }
+
+
+@pytest.mark.parametrize("also", [{}, {"pth": "b"}])
+def test_columns_that_tell_which_rows_are_new_are_asked_for_beside_other_mistakes(
+    tmp_path: Path, also: dict[str, str]
+) -> None:
+    source = {"kind": "files", "path": "rows.csv", "columns": {"text": "body", "label": "topic"}, **also}
+    told = mistakes_of(
+        tmp_path, "local.yaml", source=source, refresh={"data": "incremental", "min_new_rows": 0}, seed="one"
+    )
+    others = {"parameters.refresh.min_new_rows", "parameters.seed", *(f"parameters.source.{key}" for key in also)}
+    assert set(told) == {"parameters.refresh.data", *others}
+    assert "set source.columns.arrived and source.columns.id, or data: all" in told["parameters.refresh.data"]
+
+
+@pytest.mark.parametrize("key", ["window", "windw"])
+def test_a_key_that_belongs_beside_the_source_is_told_so(tmp_path: Path, key: str) -> None:
+    source = {"kind": "files", "path": "rows.csv", "columns": {"text": "body", "label": "topic"}, key: {"length": "7d"}}
+    told = mistakes_of(tmp_path, "local.yaml", source=source)
+    place = f"parameters.source.{key}"
+    assert told == {place: "unknown key; 'window' belongs beside 'source', as parameters.window"}
 
 
 def test_labels_and_floors_are_told_with_the_nearest_word_each(tmp_path: Path) -> None:

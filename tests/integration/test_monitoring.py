@@ -169,7 +169,8 @@ def test_the_summary_and_status_say_what_became_of_each_alert(
     watched: Watched, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = watched.home / "wrong.csv"
-    wrong = [f"{row['trace_id']},none of them" for row in watched.noted()]
+    first, second = tiny_text.LABELS[:2]
+    wrong = [f"{row['trace_id']},{second if row['prediction'] == first else first}" for row in watched.noted()]
     labels.write_text("\n".join(["trace_id,label", *wrong]), encoding="utf-8")
     source = {"kind": "files", "path": str(labels), "columns": {"trace_id": "trace_id", "label": "label"}}
     alerts = {"webhook_env": "WATCHED_WEBHOOK", "kinds": ["quality"]}

@@ -513,7 +513,7 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch
         (ExecutionStatus.CANCELLED, None, "was stopped"),
         (ExecutionStatus.STOPPED, "live", "trained a version"),
         (ExecutionStatus.FAILED, None, "failed"),
-        (ExecutionStatus.COMPLETED, None, "failed"),
+        (ExecutionStatus.COMPLETED, None, "ended, and what became of the endpoint was not noted"),
     ],
 )
 def test_a_training_that_was_stopped_did_not_fail(status: ExecutionStatus, outcome: str | None, words: str) -> None:

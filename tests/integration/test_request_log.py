@@ -11,10 +11,16 @@ import httpx
 import psutil
 import pytest
 
+from commands.client import Client
+from commands.predicted_table import Tables, predict_table
+from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.core.ramp import Ramp
 from evergreen.core.rollout import Release, roll_out
+from evergreen.monitoring.label_rows import label_table
+from evergreen.monitoring.labels import join_labels
 from evergreen.requestlog.reading import FolderLog
 from tests.e2e.served import HOST, Served
 from tests.keyword_model import COMMAND
@@ -77,6 +83,29 @@ def test_a_rollout_with_a_ramp_leaves_no_row_of_its_own(served: Served) -> None:
     served.endpoint.predict(GOOD["instances"])
     wait_until(lambda: bool(noted(served)))
     assert noted(served) == [(200, second)]
+
+
+def test_predictions_in_a_file_name_the_rows_of_the_log_that_labels_are_joined_with(
+    served: Served, tmp_path: Path
+) -> None:
+    version = served.live()
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("text\n" + "".join(f"a {word}\n" for word in ("goal", "bank", "match", "goal", "stocks")))
+    client = Client(served.endpoint.predict, lambda text: {"text": text}, 10_000)
+    tables = Tables(source, output, "text", FilesSettings(path="unused"))
+    for _ in range(2):  # the second replaces what the first wrote
+        predict_table(client, tables, batch_size=2)
+    wait_until(lambda: len(noted(served)) == 10)
+    log = FolderLog(served.files.requests)
+    answers = {(row["trace_id"], str(row["index"])): row["prediction"] for row in rows(log)}
+    written = list(read_rows(output, FilesSettings(path="unused")))
+    assert [answers[row["trace_id"], row["index"]] for row in written] == [row["label"] for row in written]
+    assert len({row["trace_id"] for row in written}) == 3
+    assert {(row["version"], row["error"]) for row in written} == {(version, "")}
+    columns = {"trace_id": "trace_id", "index": "index", "label": "label"}
+    labels = label_table(FilesSettings.model_validate({"path": str(output), "columns": columns}))
+    joined = join_labels(labels, log.read(ALWAYS), version, ALWAYS)
+    assert (joined.labels.used, joined.labels.unknown, list(joined.truth)) == (5, 0, list(joined.answers))
 
 
 def noted(served: Served) -> list[tuple[int, str]]:

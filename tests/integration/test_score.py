@@ -107,11 +107,12 @@ def test_rows_of_one_class_alone_can_be_scored(model: TrainedModel, splits: Spli
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("1", "Shares rose.", None)], "none of the 1 rows of rows of a test has a label; name rows with labels"),
+        ([("1", "Shares rose.", None)], r"no row of rows of a test has a label \(1 row read\); name rows with labels"),
         (
             [("1", "Goal!", "sports"), ("2", "Shares", "finance")],
             r"1 of the 2 labelled rows .*\n- unknown label .*\(2\)",
         ),
+        ([("may.tsv:4", "Goal!", "finance")], r"\n- unknown label .*: 1 row \(row 4 of may\.tsv\)$"),
         ([("1", " ", "sports")], r"cannot be scored on 1 of the 1 .*\n- null or blank text: 1 row \(1\)"),
     ],
 )

@@ -26,7 +26,11 @@ def test_processes_share_files_out_and_run_each_whole(tmp_path: Path) -> None:
         subprocess.Popen(
             [*command, f"--basetemp={tmp_path / number}"],
             cwd=ROOT,
-            env={**os.environ, "EVERGREEN_SHARED_OUT": str(tmp_path / "shared")},
+            env={
+                **os.environ,
+                "EVERGREEN_SHARED_OUT": str(tmp_path / "shared"),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            },
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, dotted
 from stacks import declaration as module
 from stacks.declaration import declaration
-from tests.own_zenml import ROOT, environment, python
+from tests.own_zenml import ROOT, copy_home, environment, python
 
 DEAD_SERVER = "https://user:s3cret@127.0.0.1:9"  # nothing listens on the discard port
 
@@ -48,7 +49,8 @@ def test_the_stack_is_registered_once_and_set(tmp_path: Path) -> None:
     assert again.stdout.count(": unchanged") == 4
 
 
-def test_a_change_of_the_file_is_carried_out(tmp_path: Path) -> None:
+def test_a_change_of_the_file_is_carried_out(tmp_path: Path, laid_out: Path) -> None:
+    copy_home(laid_out, tmp_path)
     script = (
         "from stacks.apply import apply; from stacks.declaration import Component, Declaration\n"
         "local = Component(flavor='local')\n"
@@ -113,7 +115,8 @@ for stack in sorted(Client().list_stacks(hydrate=True).items, key=lambda stack: 
 """
 
 
-def test_what_somebody_registered_under_the_name_is_not_changed(tmp_path: Path) -> None:
+def test_what_somebody_registered_under_the_name_is_not_changed(tmp_path: Path, laid_out: Path) -> None:
+    copy_home(laid_out, tmp_path)
     store = str(tmp_path / "store")
     (tmp_path / "others.py").write_text(OTHERS.replace("PATH", repr(store)), encoding="utf-8")
     made = python(tmp_path, str(tmp_path / "others.py"))
@@ -135,10 +138,11 @@ def test_what_somebody_registered_under_the_name_is_not_changed(tmp_path: Path) 
     assert store in "".join(after)
 
 
-def test_a_zenml_repository_remembers_the_stack_too(tmp_path: Path) -> None:
+def test_a_zenml_repository_remembers_the_stack_too(tmp_path: Path, laid_out: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
     home = tmp_path / "zenml"
+    copy_home(laid_out, home)
     init = "from zenml.client import Client; Client.initialize()"
     assert python(home, "-c", init, cwd=repository).returncode == 0
     done = python(home, "-m", "stacks.apply", "local", cwd=repository)
@@ -210,14 +214,14 @@ def test_an_unknown_stack_lists_those_that_exist() -> None:
         declaration("locl")
 
 
-def test_a_secret_that_a_stack_refers_to_and_zenml_lacks_is_named_with_the_line_that_makes_it(tmp_path: Path) -> None:
-    variables = {f"GOOGLE_CLOUD_{name}": "europe-west4" for name in ("PROJECT", "REGION")}
+def test_a_secret_that_a_stack_refers_to_and_zenml_lacks_is_named_with_the_line_that_makes_it(
+    tmp_path: Path, laid_out: Path
+) -> None:
+    copy_home(laid_out, tmp_path)
+    variables: dict[str, Any] = {f"GOOGLE_CLOUD_{name}": "europe-west4" for name in ("PROJECT", "REGION")}
     variables |= {"EVERGREEN_BUCKET": "gs://bucket", "EVERGREEN_REGISTRY": "europe-west4-docker.pkg.dev/p/r"}
     variables |= {"EVERGREEN_PIPELINE_ACCOUNT": "a@b.c", "MLFLOW_TRACKING_URI": "https://mlflow.example"}
-    command = [sys.executable, "-m", "stacks.apply", "vertex"]
-    applied = subprocess.run(
-        command, cwd=ROOT, env=environment(tmp_path, **variables), capture_output=True, text=True, check=False
-    )
+    applied = python(tmp_path, "-m", "stacks.apply", "vertex", **variables)
     assert applied.returncode == 2, applied.stderr
     assert "zenml secret create mlflow --password=… --username=…" in applied.stderr
     assert "registered" not in applied.stdout

@@ -12,6 +12,7 @@ import pytest
 from zenml import log_metadata, pipeline, step
 from zenml.models import PipelineRunResponse
 
+from evergreen.core.approval import Answer, Question
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.decision import Verdict as Gate
@@ -20,9 +21,9 @@ from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
 from evergreen.core.when import Drift, When
 from orchestration.causes import world_of
-from orchestration.chain import Chain, chain_of
+from orchestration.chain import ASKED, Chain, answered_since, chain_of
 from orchestration.runs import OUTCOME_KEY
-from orchestration.trainings import judged_since, note_training, training_under_way
+from orchestration.trainings import OUTCOMES, LastTraining, judged_since, note_training, training_under_way
 from orchestration.verdicts import newest_verdicts
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -119,6 +120,27 @@ def test_what_monitoring_said_leads_to_one_training_and_to_what_the_endpoint_say
     assert chain_of(model, "older").recovery is None  # a rollback came between
     shutil.rmtree(first.steps["monitor"].outputs["verdict"][0].uri)
     assert len(newest_verdicts(model, 5)) == 2  # and no night fails of it
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer", "told"),
+    [
+        ("waiting", True, "trained a version, which a person approved"),
+        ("waiting", False, "trained a version, which a person rejected"),
+        ("waiting", None, "trained a version that a person is asked about"),
+        ("registered", True, "registered a version, which a person approved"),
+        ("live", True, "trained a version"),
+    ],
+)
+def test_a_training_that_asked_a_person_is_told_with_the_answer(outcome: str, answer: bool | None, told: str) -> None:
+    began = datetime.now(UTC) - HOUR
+    said = None if answer is None else Answer(approved=answer, by="ann@laptop", at=began, why="as the report says")
+    question = Question(asked=began, until=None, champion=None, run="r", answer=said)
+    training = LastTraining(run="r", began=began, outcome=OUTCOMES[outcome])
+    assert answered_since(training, question).outcome == told
+    expired = question.model_copy(update={"until": began, "answer": None})
+    asked = answered_since(training, expired).outcome
+    assert asked == (OUTCOMES[outcome] if outcome == "live" else f"{ASKED[outcome]}, which nobody approved in time")
 
 
 def test_a_training_that_failed_has_used_up_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 from cloudbox import environment
 from tests.clean_clone import INSTALLED, Runner, clean_clone, git
 from tests.github_stand_in import REPOSITORY, TOKEN, github
+from tests.own_zenml import copy_home
 from tests.running_box import RunningBox, running_box
 from tests.workflows import ROOT, Run, workflow, workflows
 
@@ -120,10 +121,11 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
 
 
 @pytest.fixture(scope="module")
-def delivering(runner: Runner, box: RunningBox) -> dict[str, str]:
+def delivering(runner: Runner, box: RunningBox, laid_out: Path) -> dict[str, str]:
     """The environment of the job after the access and the sign-in: what `access` hands over, and Google."""
     done = runner.run(ACCESSES[-1], VALUES)
     assert done.returncode == 0, done.stderr
+    copy_home(laid_out, runner.own / "zenml")
     return {
         **environment.network(box.box),
         **runner.written("GITHUB_ENV"),
@@ -166,6 +168,12 @@ def test_whole_production_runs_are_those_of_the_end_to_end_tests() -> None:
         assert any(words in command for words in taken), command
 
 
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """A clone to which commits are added."""
+    return clean_clone(tmp_path_factory.mktemp("changing"))
+
+
 @pytest.mark.parametrize(
     ("file", "code"),
     [
@@ -177,8 +185,9 @@ def test_whole_production_runs_are_those_of_the_end_to_end_tests() -> None:
         ("requirements.lock", "true"),
     ],
 )
-def test_a_pull_request_of_documents_alone_is_told_from_others(tmp_path: Path, file: str, code: str) -> None:
-    runner = clean_clone(tmp_path)
+def test_a_pull_request_of_documents_alone_is_told_from_others(changing: Runner, file: str, code: str) -> None:
+    """It is held against the commit before it."""
+    runner = changing
     with (runner.clone / file).open("a", encoding="utf-8") as opened:
         opened.write("# one more line\n")
     git(runner.clone, "commit", "--quiet", "--all", "--message", "A line")

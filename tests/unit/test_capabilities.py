@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ ROOT = "Settings"
 """What the settings of every union derive from."""
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for file in sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py")):
-        yield file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    files = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
+    return [(file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))) for file in files]
 
 
 def name_of(node: ast.expr) -> str:

@@ -113,7 +113,7 @@ def test_a_file_that_the_other_process_runs_keeps_nothing_of_its_folder_open(tmp
     done = subprocess.run(
         [*pytest_alone, "--rootdir", tmp_path, *files.values()],
         cwd=ROOT,
-        env={**os.environ, conftest_of_all.SHARED_OUT: str(shared)},
+        env={**os.environ, conftest_of_all.SHARED_OUT: str(shared), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

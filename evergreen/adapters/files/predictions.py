@@ -19,18 +19,17 @@ from typing import IO, Any, Self, cast
 from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.output_turns import turn_at, turn_here
-from evergreen.adapters.files.replacing import Output, check_replaceable
+from evergreen.adapters.files.replacing import check_replaceable
 from evergreen.adapters.files.rows import table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import RowWriter, table_writer
 from evergreen.adapters.gcs.bucket import bucket_files
-from evergreen.core.batch import Part, PartFormat, Row, Turn, was_predicted
+from evergreen.core.batch import Part, PartFormat, Row, Turn
 from evergreen.core.errors import InputError
 from evergreen.core.lease import Holder, Lease
 from evergreen.data.shards import parquet_writer
 
 ROWS_AT_ONCE = 4_000
-_PREDICTED = Output(was_predicted, "ends with no version and error of a prediction")
 _UNFINISHED = ".unfinished-"
 """How the names of folders begin in which parts are written on this machine."""
 
@@ -131,7 +130,7 @@ class FilesPredictions:
 
     def _check_replaceable(self, files: Any) -> None:
         path = self.output.path
-        check_replaceable(path, self._fields, lambda: cast("IO[bytes]", files.open(path, "rb")), _PREDICTED)
+        check_replaceable(path, self._fields, lambda: cast("IO[bytes]", files.open(path, "rb")))
 
     @property
     def _fields(self) -> FilesSettings:

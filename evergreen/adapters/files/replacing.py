@@ -12,28 +12,22 @@ import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.decoding import LONGEST_FIELD, is_compressed
 from evergreen.adapters.files.delimited import Dialect
 from evergreen.adapters.files.rows import Row, table_format
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.batch import was_predicted
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed
 
 Opener = Callable[[], IO[bytes]]
 
 
-class Output(NamedTuple):
-    """Which tables are earlier outputs, by their first rows, and what is said of `otherwise` ones: `has other …`."""
-
-    is_earlier: Callable[[Row], bool]
-    otherwise: str
-
-
-def check_replaceable(path: str, fields: FilesSettings, opener: Opener, output: Output) -> None:
-    """Returns where nothing is lost by writing the table: no file is there, an empty one, or an earlier output.
+def check_replaceable(path: str, fields: FilesSettings, opener: Opener) -> None:
+    """Returns where nothing is lost by writing the table: no file is there, an empty one, or earlier predictions.
 
     `fields` say how text is written, and `opener` opens the file.
 
@@ -55,11 +49,11 @@ def check_replaceable(path: str, fields: FilesSettings, opener: Opener, output: 
             raise
         told = f"{path} is there already and cannot be read: {error}; mend that, or name another path"
         raise InputError(told) from error
-    if not is_empty and not output.is_earlier(row):
+    if not is_empty and not was_predicted(row):
         found = f"its columns are {listed(row)}" if row else f"it is no {table_format(Path(path))} with rows"
         raise InputError(
-            f"{path} is there already, {output.otherwise} ({found}) and is left alone; name another path, or remove "
-            "it first"
+            f"{path} is there already, ends with no version and error of a prediction ({found}) and is left alone; "
+            "name another path, or remove it first"
         )
 
 

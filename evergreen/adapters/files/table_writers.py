@@ -10,11 +10,11 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from evergreen.adapters.files.decoding import is_compressed
 from evergreen.adapters.files.delimited import Dialect
@@ -44,11 +44,14 @@ def json_line(row: Row) -> str:
 
 
 @contextmanager
-def table_writer(path: Path, fields: FilesSettings, schema_of: Path | None = None) -> Iterator[RowWriter]:
+def table_writer(
+    path: Path, fields: FilesSettings, schema_of: Path | None = None, texts: Collection[str] = ()
+) -> Iterator[RowWriter]:
     """A writer whose file appears at `path` when the block ends without an error, and not before.
 
     Text is written in the encoding, with the delimiter, quoting and escape that the `fields` set, always with a header
-    line; JSON in UTF-8. `schema_of` is a Parquet file whose columns keep their types.
+    line; JSON in UTF-8. `schema_of` is a Parquet file whose columns keep their types, and `texts` are columns of text
+    that may be empty in all rows.
     """
     table_format(path)
     if not path.parent.is_dir():
@@ -56,7 +59,7 @@ def table_writer(path: Path, fields: FilesSettings, schema_of: Path | None = Non
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         part = Path(file.name)
     try:
-        writer = _open_writer(part, path, fields, schema_of)
+        writer = _open_writer(part, path, fields, _Types(schema_of, texts))
         try:
             yield writer
         finally:
@@ -67,10 +70,33 @@ def table_writer(path: Path, fields: FilesSettings, schema_of: Path | None = Non
         part.unlink(missing_ok=True)
 
 
-def _open_writer(part: Path, path: Path, fields: FilesSettings, schema_of: Path | None) -> RowWriter:
+class _Types(NamedTuple):
+    """What is known of columns before their rows: those of a Parquet file keep theirs, `texts` are text."""
+
+    schema_of: Path | None
+    texts: Collection[str]
+
+    def of(self, inferred: pa.Schema) -> pa.Schema:
+        """The types that rows show, and those that are known."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        known = pq.read_schema(self.schema_of) if self.schema_of else pa.schema([])
+        text = {name: pa.field(name, pa.string()) for name in self.texts}
+        return pa.schema(
+            known.field(field.name)
+            if field.name in known.names
+            else text.get(field.name, field)
+            if pa.types.is_null(field.type)
+            else field
+            for field in inferred
+        )
+
+
+def _open_writer(part: Path, path: Path, fields: FilesSettings, types: _Types) -> RowWriter:
     file_format = table_format(path)
     if file_format == "parquet":
-        return _ParquetWriter(part, schema_of)
+        return _ParquetWriter(part, types)
     encoding = "utf-8" if file_format == "jsonl" else fields.encoding
     binary = gzip.open(part, "wb") if is_compressed(path) else part.open("wb")  # noqa: SIM115 - the writer closes it
     file = io.TextIOWrapper(cast("IO[bytes]", binary), encoding, newline="")
@@ -139,10 +165,10 @@ class _JsonlWriter:
 
 
 class _ParquetWriter:
-    """Columns of `schema_of` keep their types; those of other formats take them from the first rows that fill them."""
+    """Columns without a known type take it from the first rows that fill them."""
 
-    def __init__(self, part: Path, schema_of: Path | None) -> None:
-        self._part, self._schema_of = part, schema_of
+    def __init__(self, part: Path, types: _Types) -> None:
+        self._part, self._types = part, types
         self._held: list[Row] = []
         self._schema: pa.Schema | None = None
         self._writer: Any = None
@@ -153,7 +179,7 @@ class _ParquetWriter:
             return
         inferred = _inferred(held)
         if self._schema is None:
-            schema = self._known(inferred)
+            schema = self._types.of(inferred)
             if _has_unknown(schema) and len(held) < _MOST_HELD:
                 self._held = held
                 return
@@ -170,20 +196,12 @@ class _ParquetWriter:
         with _one_type():
             self._writer.write_table(pa.Table.from_pylist(list(rows), schema=schema))
 
-    def _known(self, inferred: pa.Schema) -> pa.Schema:
-        """The types of the file whose columns keep them, and those that the rows show."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        known = pq.read_schema(self._schema_of) if self._schema_of else pa.schema([])
-        return pa.schema([known.field(field.name) if field.name in known.names else field for field in inferred])
-
     def close(self) -> None:
         rows, self._held = self._held, []
         try:
             if rows:
                 inferred = _inferred(rows)
-                self._append(rows, inferred, self._known(inferred))
+                self._append(rows, inferred, self._types.of(inferred))
         finally:
             if self._writer is not None:
                 self._writer.close()

@@ -9,6 +9,7 @@ from typing import Self
 from aiohttp import web
 
 from evergreen.core.errors import EndpointError
+from evergreen.core.fullness import AGAIN
 from evergreen.core.limits import FULL_STATUS
 from evergreen.runtime.http import TRACE_HEADER, error_body
 from evergreen.runtime.logs import Throttle
@@ -54,7 +55,7 @@ class OverloadedError(RefusedError):
     @classmethod
     def by(cls, reason: str, version: str = "") -> Self:
         """For a reason that soon passes."""
-        return cls(f"{reason}; ask again in a second", version)
+        return cls(f"{reason}; {AGAIN}", version)
 
 
 class Refusals:

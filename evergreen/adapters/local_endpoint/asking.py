@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from evergreen.core.answers import error_in, predictions_in, request_body
+from evergreen.core.answers import Predictions, error_in, predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.limits import FULL_STATUS
 from evergreen.runtime.http import UNLOGGED_HEADER
@@ -19,9 +19,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_PAUSE_S = 30
 
 
-def post_predict(
-    url: str, instances: Sequence[Any], timeout_s: float = 60.0, *, logged: bool = True
-) -> list[dict[str, Any]]:
+def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0, *, logged: bool = True) -> Predictions:
     """Predictions, one an instance; what is not `logged` says that it is no traffic.
 
     Raises:

@@ -25,6 +25,7 @@ from evergreen.adapters.local_endpoint.control import (
 )
 from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, ShadowOrder
+from evergreen.core.answers import Predictions
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.engines import ServedEngines, add_engines, link_or_copy, read_engines
@@ -224,9 +225,7 @@ class LocalEndpoint:
             self._front.wait_ready(address, max(state.traffic, key=lambda version: state.traffic[version]))
             self._files.parked.unlink(missing_ok=True)
 
-    def predict(
-        self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
         """Predictions by the traffic split, or by one deployed version."""
         if self._files.parked.exists() and find_front(self._files) is None:
             raise EndpointError(f"the endpoint of {self._wanted.model} is parked; run.py deploy brings it back")

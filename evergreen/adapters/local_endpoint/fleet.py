@@ -14,6 +14,7 @@ import aiohttp
 from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedError
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontStatus
 from evergreen.adapters.local_endpoint.worker import Worker
+from evergreen.core.fullness import full_of
 from evergreen.core.limits import MAX_WAITING
 from evergreen.core.shadow import ShadowReport
 from evergreen.runtime.fingerprints import serving_code
@@ -109,7 +110,7 @@ class Fleet:
         if not any(self._is_coming(version) for version in versions):
             raise self._failed(versions)
         if self._waiting >= MAX_WAITING:
-            raise OverloadedError.by(f"{self._waiting} requests are waiting already")
+            raise OverloadedError.by(full_of(self._waiting, "request"))
         return None
 
     async def wait(self) -> None:

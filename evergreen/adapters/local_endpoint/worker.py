@@ -13,6 +13,7 @@ import aiohttp
 
 from evergreen.adapters.local_endpoint.health import Answer, Service, ask_health, health_of
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
+from evergreen.core.fullness import full_of, full_of_bytes
 from evergreen.core.limits import FULL_STATUS, MAX_WAITING, MAX_WAITING_BYTES
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.processes import PATIENT_THREADS, free_port, library_environment
@@ -67,9 +68,9 @@ class Worker:
     def overload(self) -> str | None:
         """Why it takes no further request now: it holds as many of them, or bytes, as it may; None while it does."""
         if self.in_flight >= MAX_WAITING:
-            return f"{self.in_flight} requests are at work or waiting already"
+            return full_of(self.in_flight, "request")
         if self._bytes >= MAX_WAITING_BYTES:
-            return f"requests of {self._bytes:,} bytes together are at work or waiting already"
+            return full_of_bytes(self._bytes)
         return None
 
     @property

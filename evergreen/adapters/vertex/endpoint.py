@@ -24,6 +24,7 @@ from evergreen.adapters.vertex.resource import (
     traffic_of,
 )
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.answers import Predictions
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
@@ -190,7 +191,7 @@ class VertexEndpoint:
         version: str | None = None,
         *,
         logged: bool = True,  # noqa: ARG002 - no header reaches the container for sure
-    ) -> list[dict[str, Any]]:
+    ) -> Predictions:
         """Predictions by the traffic split, or by one version, which without all traffic is asked on a probe endpoint.
 
         Of a version that is being renewed its successor is asked. What is not `logged` is noted all the same, for
@@ -300,7 +301,7 @@ class Probe:
     def __init__(self, clients: Clients, model: str) -> None:
         self._endpoint = EndpointResource(clients, model, PROBE)
 
-    def predict(self, version: str, resource: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, version: str, resource: str, instances: Sequence[Any]) -> Predictions:
         """What the version answers; it takes as long as its start.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from evergreen.adapters.google.calls import checked, retry_policy, unavailable
 from evergreen.adapters.vertex.clients import Clients, translated
-from evergreen.core.answers import error_in, predictions_in, request_body
+from evergreen.core.answers import Predictions, error_in, predictions_in, request_body
 from evergreen.core.errors import InputError, RequestTooLargeError
 
 TOO_LARGE = 413
@@ -16,7 +16,7 @@ SIZE = "payload size exceeds"
 """What Vertex AI itself says, as 400, of a request that is too large; 413 comes of the container alone."""
 
 
-def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
+def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> Predictions:
     """Predictions, one an instance.
 
     Raises:

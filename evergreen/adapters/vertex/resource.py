@@ -15,6 +15,7 @@ from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wai
 from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
 from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message, logging_message
+from evergreen.core.answers import Predictions
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError
 
@@ -211,7 +212,7 @@ class EndpointResource:
         address = endpoint.dedicated_endpoint_dns if endpoint.dedicated_endpoint_enabled else self._clients.address
         return f"https://{address}/v1/{endpoint.name}:predict" if address else None
 
-    def ask(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def ask(self, instances: Sequence[Any]) -> Predictions:
         """Predictions by the traffic split.
 
         Raises:

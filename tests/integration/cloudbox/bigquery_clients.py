@@ -1,6 +1,6 @@
-"""What a user's process does with the unmodified clients: `python bigquery_clients.py SCENARIO` prints JSON.
+"""What a user's process does with the unmodified clients: each scenario that stdin names becomes a line of JSON.
 
-Each scenario is a process of its own, since gRPC reads its certificates once in the life of a process.
+It is a process of its own, since gRPC reads its certificates once in the life of a process.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -412,4 +413,10 @@ def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: PartO
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(globals()[sys.argv[1]]()))
+    for scenario in sys.stdin:
+        try:
+            answer = {"answer": globals()[scenario.strip()]()}
+        except Exception:
+            answer = {"failed": traceback.format_exc()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()

@@ -9,6 +9,7 @@ import pytest
 
 from cloudbox.box import Box
 from cloudbox.environment import network
+from evergreen.adapters.vertex import clients
 from tests.hosted_trial import BUCKET, HostedTrial
 from tests.integration.cloudbox.metered_bucket import Meter
 from tests.running_box import running_box
@@ -29,9 +30,11 @@ def box(google_box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
 
 
 def lead_into(google_box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leads this process's environment into the box, where there is a bucket."""
+    """Leads this process's environment into the box, where there is a bucket, and asks it more often than Google."""
     for name, value in network(google_box).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(clients, "FIRST_POLL_S", 0.05)  # the box does in moments what takes Google minutes
+    monkeypatch.setattr(clients, "LONGEST_POLL_S", 0.4)
     files = gcsfs.GCSFileSystem(project=google_box.project, skip_instance_cache=True)
     if not files.exists(BUCKET):
         files.mkdir(BUCKET)

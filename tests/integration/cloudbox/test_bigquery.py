@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,31 @@ from cloudbox.home import Home
 
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
-ORDERS = 6
+ORDERS = 4
+SCENARIO_S = 120
 
 
 @dataclass(frozen=True)
 class Box:
+    """Google for processes of these tests; `clients` answers scenarios, one a line."""
+
     home: Home
     environment: dict[str, str]
+    clients: subprocess.Popen[str]
 
     def ask(self, scenario: str) -> Any:
-        return json.loads(self.run(str(CLIENTS), scenario))
+        """What a scenario comes to in the process that has the clients, and had them before."""
+        assert self.clients.stdin is not None
+        assert self.clients.stdout is not None
+        self.clients.stdin.write(f"{scenario}\n")
+        self.clients.stdin.flush()
+        ready, _, _ = select.select([self.clients.stdout], [], [], SCENARIO_S)
+        assert ready, f"{scenario}: no answer within {SCENARIO_S} s"
+        line = self.clients.stdout.readline()
+        assert line, f"{scenario}: the clients ended with {self.clients.wait(20)}"
+        told = json.loads(line)
+        assert "answer" in told, told["failed"]
+        return told["answer"]
 
     def run(self, *arguments: str, timeout_s: float = 60) -> str:
         """What Python prints in a process whose Google is the box."""
@@ -47,14 +64,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("bigquery"))
 
 
+@contextmanager
+def opened(home: Home) -> Iterator[Box]:
+    """A box that is started, and stopped when the block ends."""
+    with running(home.path) as environment:
+        variables = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [sys.executable, str(CLIENTS)], env=variables, stdin=pipe, stdout=pipe, text=True, cwd=ROOT
+        ) as clients:
+            try:
+                yield Box(home, environment, clients)
+            finally:
+                clients.kill()
+
+
 @pytest.fixture(scope="module")
 def box(home: Home) -> Iterator[Box]:
     """A box that loaded ten days of articles and was stopped and started since: what it says comes from its disk."""
-    with running(home.path) as environment:
-        prepared = Box(home, environment).ask("prepare")
-        assert prepared == {"loaded": 240, "clustering": ["label"], "etag": True}
-    with running(home.path) as environment:
-        yield Box(home, environment)
+    with opened(home) as first:
+        assert first.ask("prepare") == {"loaded": 240, "clustering": ["label"], "etag": True}
+    with opened(home) as box:
+        yield box
 
 
 def test_queries_answer_through_rest_and_through_the_storage_read_api(box: Box) -> None:

@@ -74,7 +74,13 @@ def rollout(trial: HostedTrial) -> Rollout:
     return rollout
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        change if change in {"canary", "all traffic", "record"} else pytest.param(change, marks=pytest.mark.variants)
+        for change in CHANGES
+    ],
+)
 def test_the_next_run_completes_a_rollout_that_was_killed(rollout: Rollout, change: str) -> None:
     champion, version = rollout.champion, rollout.version
     before, after = {champion: 100}, {version: 100}

@@ -23,6 +23,7 @@ from tests.keyword_model import write_keyword_model
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e  # minutes on a busy machine
+VARIANT = pytest.mark.variants
 ROLL_OUT = """
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ roll_out(endpoint, release, champion, lambda: None)
 """
 
 
-@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+@pytest.mark.parametrize("code", ["UNAVAILABLE", pytest.param("RESOURCE_EXHAUSTED", marks=VARIANT)])
 def test_transient_errors_are_repeated_until_they_pass(box: Box, trial: HostedTrial, code: str) -> None:
     methods = ("ListEndpoints", "CreateEndpoint", "UploadModel", "DeployModel", "GetOperation", "UpdateEndpoint")
     for method in (*methods, "Predict"):
@@ -59,7 +60,15 @@ def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box,
 
 
 @pytest.mark.parametrize(
-    "method", ["CreateEndpoint", "UploadModel", "DeployModel", "UpdateEndpoint", "UndeployModel", "DeleteEndpoint"]
+    "method",
+    [
+        "UploadModel",
+        "DeployModel",
+        *(
+            pytest.param(method, marks=VARIANT)
+            for method in ("CreateEndpoint", "UpdateEndpoint", "UndeployModel", "DeleteEndpoint")
+        ),
+    ],
 )
 def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, trial: HostedTrial, method: str) -> None:
     clients = Clients(trial.host)
@@ -77,7 +86,7 @@ def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, tr
     ("fault", "said"),
     [
         (faults.Fault(kind="quota", target="n1-standard-4"), "quotas are exceeded"),
-        (faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready"),
+        pytest.param(faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready", marks=VARIANT),
         (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 4 s"),
         (faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"), "roles/aiplatform.user"),
     ],
@@ -144,7 +153,7 @@ def test_the_run_after_a_failed_rollout_puts_the_version_live(box: Box, trial: H
     assert trial.deployed() == sorted([champion, challenger.version])
 
 
-@pytest.mark.parametrize("moment", ["uploaded", "probed"])
+@pytest.mark.parametrize("moment", [pytest.param("uploaded", marks=VARIANT), "probed"])
 def test_the_run_after_a_killed_one_adopts_or_removes_what_it_left(trial: HostedTrial, moment: str) -> None:
     champion = live(trial, "a")
     slow = write_keyword_model(trial.path / "slow", name="slow", load_s=1.0)

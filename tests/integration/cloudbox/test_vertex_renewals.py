@@ -93,7 +93,7 @@ def test_a_dead_champion_whose_container_is_broken_for_good_is_back_in_the_confi
     assert trial.deployed() == [champion.version]
 
 
-@pytest.mark.parametrize("probed", [False, True])
+@pytest.mark.parametrize("probed", [pytest.param(False, marks=pytest.mark.variants), True])
 def test_a_successor_that_a_cut_off_renewal_left_gets_no_traffic_and_goes(trial: HostedTrial, probed: bool) -> None:
     champion = live(trial, "a")
     (first,) = running(trial)

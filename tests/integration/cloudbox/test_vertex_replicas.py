@@ -26,6 +26,7 @@ from tests.hosted_trial import HostedTrial, with_env
 
 pytestmark = pytest.mark.e2e  # minutes on a busy machine
 MACHINE = "n1-standard-4"
+VARIANT = pytest.mark.variants
 
 
 class Fleet:
@@ -174,7 +175,9 @@ class Killed(BaseException):
     """Ends a rollout as SIGKILL does: nothing is put back."""
 
 
-@pytest.mark.parametrize("under_way", [True, False], ids=["under way", "done"])
+@pytest.mark.parametrize(
+    "under_way", [pytest.param(True, id="under way"), pytest.param(False, id="done", marks=VARIANT)]
+)
 def test_who_takes_over_after_a_kill_waits_for_what_was_asked_for_and_asks_no_more(
     fleet: Fleet, caplog: pytest.LogCaptureFixture, under_way: bool
 ) -> None:

@@ -18,6 +18,7 @@ from evergreen.adapters.bigquery.settings import BigQuerySettings
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.answers import Predictions
 from evergreen.core.cloud import Machine
 from evergreen.core.rollout import Release, roll_out
 from evergreen.preparation import DataflowRunnerSettings, Preparation
@@ -84,9 +85,7 @@ def test_the_quota_holds_all_that_is_deployed_at_the_height_of_a_rollout(most: i
     class Counting(MemoryEndpoint):
         counted = 0
 
-        def predict(
-            self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True
-        ) -> list[dict[str, Any]]:
+        def predict(self, instances: Sequence[Any], version: str | None = None, *, logged: bool = True) -> Predictions:
             probe = int(version is not None and self.traffic[version] != 100)
             self.counted = max(self.counted, len(self.traffic) * most + probe)
             return super().predict(instances, version, logged=logged)

@@ -24,6 +24,7 @@ from commands.garbage_collection import (
 from commands.predict import predict_lines
 from commands.predicted_table import Tables, predict_table
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.answers import Predictions
 from evergreen.core.errors import InputError
 from evergreen.preparation import LocalRunnerSettings, Preparation
 
@@ -88,9 +89,9 @@ def test_what_was_there_before_the_data_is_taken_out_until_they_are_gone() -> No
 def test_predictions_of_a_table_and_of_lines_are_made_with_usual_collection(tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def answer(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def answer(instances: Sequence[Any]) -> Predictions:
         seen.append(rows_before_a_collection())
-        return [{"label": "a"} for _ in instances]
+        return Predictions([{"label": "a"} for _ in instances])
 
     client = Client(answer, lambda text: {"text": text}, 1000)
     table = tmp_path / "in.csv"

@@ -91,8 +91,7 @@ def test_a_batch_size_that_is_none_is_told_in_plain_words(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "the following arguments are required: VERSION, --why"),
-        (["c3"], "the following arguments are required: --why"),
+        ([], "the following arguments are required: VERSION"),
         (["c3", "--why", "  "], "argument --why: is blank; say why in a few words"),
         (["c3", "--why", "a" * 501], "argument --why: has 501 characters, at most 500 are kept"),
     ],
@@ -104,6 +103,16 @@ def test_an_answer_names_its_version_and_says_why(
         main([name, "--config", "local.yaml", *given])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "why"), [("approve", "the report looks right"), ("reject", "too slow for the shop")])
+def test_an_answer_without_a_reason_is_told_why_one_is_asked_for_and_how(
+    name: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "c3", "--config", "gone.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: --why is missing: who reads the version's record, or `status`, should see why")
+    assert f'python run.py {name} c3 --config gone.yaml --why "{why}"' in told
 
 
 def test_predict_takes_a_text_or_a_table_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:

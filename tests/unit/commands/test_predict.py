@@ -21,13 +21,14 @@ from evergreen.adapters.files.rows import read_rows
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.core.answers import Predictions
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.members import source_of
 from evergreen.tasks.text_classification.settings import TextClassification
 
 
-def client(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Client:
+def client(predict: Callable[[Sequence[Any]], Predictions], max_bytes: int = MAX_BODY_BYTES) -> Client:
     return Client(predict, lambda text: {"text": text}, max_bytes)
 
 
@@ -37,13 +38,14 @@ class Lengths:
     def __init__(self) -> None:
         self.requests: list[int] = []
 
-    def __call__(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def __call__(self, instances: Sequence[Any]) -> Predictions:
         self.requests.append(len(instances))
         for index, instance in enumerate(instances):
             if not isinstance(instance["text"], str) or not instance["text"].strip():
                 raise InstanceError(index, "text is blank")
         labels = ["long" if len(instance["text"]) > 10 else "short" for instance in instances]
-        return [{"label": label, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for label in labels]
+        answers = [{"label": label, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for label in labels]
+        return Predictions(answers, "0a1b2c3d4e5f", f"trace{len(self.requests)}")
 
 
 FIELDS = FilesSettings(path="unused")
@@ -83,6 +85,11 @@ def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, o
     assert [row["label"] for row in written] == ["short", "long", "short"]
     assert [float(row["score"]) for row in written] == [0.75] * 3
     assert json.loads(written[0]["probabilities"]) == {"long": 0.25, "short": 0.75}
+    named = ["label", "score", "probabilities", "trace_id", "index", "version", "error"]
+    assert list(written[0]) == ["id", "body", *named]
+    asked = [(row["trace_id"], int(row["index"])) for row in written]
+    assert asked == [("trace1", 0), ("trace1", 1), ("trace2", 0)]
+    assert {(row["version"], row["error"] or None) for row in written} == {("0a1b2c3d4e5f", None)}
     assert ask.requests == [2, 1]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, output])
 
@@ -122,7 +129,8 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "in.parquet")
     tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", FIELDS)
     predict_table(client(Lengths()), tables, batch_size=1)
-    assert pq.read_schema(tmp_path / "out.parquet").field("n").type == pa.int32()
+    schema = pq.read_schema(tmp_path / "out.parquet")
+    assert [schema.field(name).type for name in ("n", "error")] == [pa.int32(), pa.string()]
     assert [row["n"] for row in read(tmp_path / "out.parquet")] == [None, 2]
 
 
@@ -145,8 +153,10 @@ def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str
 def test_a_table_that_is_no_earlier_output_is_left_alone(tmp_path: Path, output: str) -> None:
     source, mine = write(tmp_path / "in.csv", ROWS), write(tmp_path / output, [{"id": "7", "label": "mine"}])
     before = mine.read_bytes()
-    with pytest.raises(InputError, match=r"has other columns than this output \(its columns are 'id', 'label'\) and"):
-        predict_table(client(Lengths()), Tables(source, mine, "body", FIELDS), batch_size=2)
+    ask = Lengths()
+    with pytest.raises(InputError, match=r"no version and error of a prediction \(its columns are 'id', 'label'\) and"):
+        predict_table(client(ask), Tables(source, mine, "body", FIELDS), batch_size=2)
+    assert not ask.requests
     assert mine.read_bytes() == before
     mine.unlink()
     for _ in range(2):
@@ -154,13 +164,13 @@ def test_a_table_that_is_no_earlier_output_is_left_alone(tmp_path: Path, output:
     assert len(read(mine)) == len(ROWS)
 
 
-def test_another_table_s_predictions_are_told_by_their_columns_and_the_champion_s_are_replaced(tmp_path: Path) -> None:
+def test_predictions_of_another_table_and_those_of_the_champion_are_replaced(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    other = write(tmp_path / "other.csv", [{"body": "short"}])
-    predict_table(client(Lengths()), Tables(other, output, "body", FIELDS), batch_size=2)
+    other = write(tmp_path / "other.csv", [{"text": "short"}])
+    predict_table(client(Lengths()), Tables(other, output, "text", FIELDS), batch_size=2)
     tables = Tables(write(tmp_path / "in.csv", ROWS), output, "body", FIELDS)
-    with pytest.raises(InputError, match=r"other columns than this output \(its columns are 'body', 'label', 'score'"):
-        predict_table(client(Lengths()), tables, batch_size=2)
+    predict_table(client(Lengths()), tables, batch_size=2)
+    assert len(read(output)) == len(ROWS)
     output.write_text("body,label,version,error\nshort,sport,0a1b2c3d4e5f,\n", encoding="utf-8")
     predict_table(client(Lengths()), tables, batch_size=2)
     assert len(read(output)) == len(ROWS)
@@ -169,13 +179,13 @@ def test_another_table_s_predictions_are_told_by_their_columns_and_the_champion_
 def test_a_table_that_came_while_rows_were_predicted_is_left_alone(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
 
-    def put(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def put(instances: Sequence[Any]) -> Predictions:
         if len(instances) == 1:  # the last batch
             output.write_text("mine\n1\n")
         return Lengths()(instances)
 
     tables = Tables(write(tmp_path / "in.csv", ROWS), output, "body", FIELDS)
-    with pytest.raises(InputError, match=r"out\.csv is there already, has other columns .*'mine'"):
+    with pytest.raises(InputError, match=r"out\.csv is there already, ends with no version .*'mine'"):
         predict_table(client(put), tables, batch_size=2)
     assert output.read_text() == "mine\n1\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
@@ -190,7 +200,7 @@ def test_a_file_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_tells_what_comes_of_the_rows_that_are_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def interrupted(instances: Sequence[Any]) -> Predictions:
         if len(instances) == 1:  # the last batch
             raise KeyboardInterrupt
         return Lengths()(instances)
@@ -254,7 +264,7 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str
 ) -> None:
     label = f"{sign}1+1"
-    ask = client(lambda instances: [{"label": label, "score": 1.0} for _ in instances])
+    ask = client(lambda instances: Predictions([{"label": label, "score": 1.0} for _ in instances], "0a1b2c3d4e5f"))
     source = write(tmp_path / "in.jsonl", [{"text": "=2"}, {"text": "b"}])
     predict_table(ask, Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=1)
     assert [(row["text"], row["label"]) for row in read(tmp_path / "out.csv")] == [("=2", label), ("b", label)]
@@ -292,7 +302,7 @@ def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
-    def dead(_: Sequence[Any]) -> list[dict[str, Any]]:
+    def dead(_: Sequence[Any]) -> Predictions:
         raise EndpointError("the endpoint is not running; run the pipeline")
 
     source = write(tmp_path / "in.csv", ROWS)
@@ -313,7 +323,7 @@ def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path
 class Small(Lengths):
     """Takes texts of twelve characters together."""
 
-    def __call__(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    def __call__(self, instances: Sequence[Any]) -> Predictions:
         if sum(len(instance["text"]) for instance in instances) > 12:
             raise RequestTooLargeError("the endpoint refuses the request (413): more than 12 characters")
         return super().__call__(instances)
@@ -324,7 +334,10 @@ def test_a_request_that_is_too_large_all_the_same_is_asked_in_parts(tmp_path: Pa
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "bcdefghijklm", "c", "d", "e")])
     predict_table(client(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=5)
     assert ask.requests == [1, 1, 3]
-    assert [row["label"] for row in read(tmp_path / "out.jsonl")] == ["short", "long", "short", "short", "short"]
+    rows = read(tmp_path / "out.jsonl")
+    assert [row["label"] for row in rows] == ["short", "long", "short", "short", "short"]
+    requests = [("trace1", 0), ("trace2", 0), *(("trace3", index) for index in range(3))]
+    assert [(row["trace_id"], row["index"]) for row in rows] == requests
 
 
 def test_one_item_that_is_too_large_for_a_request_is_named(tmp_path: Path) -> None:

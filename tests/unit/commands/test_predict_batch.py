@@ -107,7 +107,7 @@ def test_the_champion_predicts_the_rows_of_an_input(
     told = capsys.readouterr()
     assert told.out == ("" if output else '{"label": "sport"}\n')
     assert "version 0a1b (torch): 3 rows, 2 of them in this run (2 rows/s), 1 unusable →" in told.err
-    assert "1 rows: 'text' is blank" in told.err
+    assert "1 row: 'text' is blank" in told.err
     assert ("labels such as '=1+1'" in told.err) == (output is not None)
 
 

@@ -13,6 +13,7 @@ from evergreen.core.names import (
     MODEL_NAME,
     Spelling,
     SpellingError,
+    is_misspelt,
     listed,
     nearest,
     nfc,
@@ -108,3 +109,37 @@ def test_a_text_of_another_pattern_is_told_in_words() -> None:
     assert check("gs://rows") == "gs://rows"
     with pytest.raises(SpellingError, match="should be a bucket, such as gs://news, got 's3://rows'"):
         check("s3://rows")
+
+
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [
+        ("bussiness", ["business"]),
+        ("sprot", ["sport"]),
+        ("Tech ", ["tech"]),
+        ("spart", ["sport"]),
+        ("spoort", ["sport"]),
+    ],
+)
+def test_a_slip_of_the_hand_is_a_misspelling(label: str, classes: list[str]) -> None:
+    assert is_misspelt(label, classes)
+
+
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [
+        ("sport", ["sport", "spart"]),
+        ("environment", ["entertainment"]),
+        ("transport", ["sport"]),
+        ("sports", ["sport"]),
+        ("fintech", ["tech"]),
+        ("10", ["1"]),
+        ("topic-7", ["topic-2"]),
+        ("class10", ["class1"]),
+        ("non-toxic", ["toxic"]),
+        ("invalid", ["valid"]),
+        ("cast", ["cost"]),
+    ],
+)
+def test_another_class_is_no_misspelling_though_it_looks_similar(label: str, classes: list[str]) -> None:
+    assert not is_misspelt(label, classes)

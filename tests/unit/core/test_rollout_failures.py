@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen.core.answers import Predictions
 from evergreen.core.errors import EndpointError
 from evergreen.core.rollout import roll_out, smoke_test
 from tests.memory_endpoint import MemoryEndpoint
@@ -136,7 +137,7 @@ def test_a_standby_that_fails_is_left_deployed() -> None:
 
 def test_an_endpoint_that_held_idle_versions_is_never_deleted() -> None:
     class NoPublicRoute(MemoryEndpoint):
-        def predict(self, instances: Any, version: str | None = None, *, logged: bool = True) -> list[dict[str, Any]]:
+        def predict(self, instances: Any, version: str | None = None, *, logged: bool = True) -> Predictions:
             if version is None:
                 raise EndpointError("no route")
             return super().predict(instances, version, logged=logged)

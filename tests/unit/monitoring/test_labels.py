@@ -165,6 +165,16 @@ def test_a_label_that_the_model_does_not_know_is_a_wrong_answer() -> None:
     assert quality[MetricName.MACRO_F1].value == pytest.approx(1 / 3)
 
 
+def test_a_misspelt_label_is_counted_apart_and_one_of_another_class_is_used() -> None:
+    labels = [label(TRACES[0], "sport"), label(TRACES[0], "sprot"), *[label(TRACES[2], "weather")] * 2]
+    table = pa.Table.from_pylist(
+        [*labels, label("nobody's", "weather"), label(TRACES[6], "weather"), label(TRACES[6], "tech")]
+    )
+    found = join_labels(table, [BATCH], VERSION, DAY, classes=LABELS)
+    assert found.labels == Labels(used=2, duplicate=1, misspelt=1, unknown=1, contradicting=2)
+    assert (sorted(found.truth), found.misspelt) == (["sport", "weather"], {"sprot": 1})
+
+
 def test_without_labels_there_is_no_quality_and_nothing_below_its_floor() -> None:
     assert quality_of(answered([], []), LABELS) == {}
     assert below_floors({}, {MetricName.ACCURACY: 0.9}) == ()

@@ -63,7 +63,7 @@ def test_what_there_is_more_of_is_shown_by_known_rows_alone(tmp_path: Path) -> N
 def test_a_log_without_requests_says_nothing(tmp_path: Path) -> None:
     verdict = watch(watched(tmp_path, FolderLog(tmp_path / "none")), RULES)
     assert (verdict.rows, verdict.enough, verdict.drifted) == (0, False, False)
-    assert f"version {VERSION} answered no request in the window" in verdict.notes
+    assert f"version {VERSION} answered no request in the window: `status` says whether it has traffic" in verdict.notes
     assert verdict.words.startswith("too little to say anything")
 
 
@@ -71,6 +71,7 @@ def test_few_requests_raise_no_alarm(tmp_path: Path) -> None:
     requests = log(tmp_path / "requests", observations(40, 2, tokens=500))
     verdict = watch(watched(tmp_path, requests), RULES)
     assert (verdict.rows, verdict.enough, verdict.drifted, verdict.moved) == (40, False, False, ())
+    assert verdict.notes[-1].endswith("look at a longer window, or lower drift.min_rows and drift.min_requests")
 
 
 def test_answers_of_one_class_alone_are_told(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_rows_of_other_versions_and_damaged_lines_are_left_out_and_told(tmp_path
     verdict = watch(watched(tmp_path, quiet), RULES)
     assert (verdict.rows, verdict.drifted) == (800, False)
     assert f"rows of other versions are left out: 30 of version {OTHER}" in verdict.notes
-    assert "1 lines or files of the log were damaged, and are left out" in verdict.notes
+    assert "1 line or file is damaged in the log, and left out" in verdict.notes
 
 
 def test_another_engine_than_the_reference_s_is_told(tmp_path: Path) -> None:
@@ -109,6 +110,7 @@ def test_a_reference_of_another_task_is_told(tmp_path: Path, quiet: FolderLog) -
 
 
 def measured(tmp_path: Path, requests: FolderLog, labels: dict[str, list[str]], **changes: Any) -> Verdict:
+    tmp_path.mkdir(exist_ok=True)
     given = watched(tmp_path, requests)
     quality = Quality(**{"floors": {"accuracy": 0.9}, **changes})
     return with_quality(watch(given, RULES), given, pa.table(labels), quality)
@@ -130,20 +132,55 @@ def test_labels_measure_answers_against_a_floor(tmp_path: Path) -> None:
 def test_few_labels_measure_nothing(tmp_path: Path, quiet: FolderLog) -> None:
     verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sport"]})
     assert (verdict.quality, verdict.below) == ({}, ())
-    assert "1 label is too few to measure anything: at least 30 do" in verdict.notes
+    assert (
+        "1 label is too few to measure anything: at least 30 do; wait for more, look at a longer window, or lower "
+        "quality.min_rows"
+    ) in verdict.notes
 
 
 def test_a_mistyped_label_is_told_with_the_nearest_that_the_model_answers(tmp_path: Path) -> None:
     seen = observations(40, 2)
-    given = {"trace_id": list(map(trace, range(40))), "label": ["bussiness"] * 2 + ["sport"] * 38}
-    verdict = measured(tmp_path, log(tmp_path / "requests", seen), given)
-    told = "2 labels are 'bussiness' (did you mean 'business'?), which the model never answers: they count as wrong"
+    labels = ["bussiness"] * 2 + [one.prediction for one in seen[2:]]
+    verdict = measured(
+        tmp_path, log(tmp_path / "requests", seen), {"trace_id": list(map(trace, range(40))), "label": labels}
+    )
+    told = "2 labels are 'bussiness' (did you mean 'business'?), and left out: correct that"
+    assert told in verdict.notes
+    assert verdict.quality["accuracy"].value == 1
+    assert verdict.labels == Labels(used=38, misspelt=2)
+
+
+def test_labels_of_new_classes_are_told_and_no_answer_to_them_is_right(tmp_path: Path) -> None:
+    seen = observations(40, 2)
+    labels = [*["weather"] * 7, *"vwxyz", *(one.prediction for one in seen[12:])]
+    verdict = measured(
+        tmp_path, log(tmp_path / "requests", seen), {"trace_id": list(map(trace, range(40))), "label": labels}
+    )
+    told = "7 labels are 'weather', a class that the model does not have, and counted as wrong; where it is a new one"
     assert any(note.startswith(told) for note in verdict.notes)
+    assert "3 labels are of more classes that it does not have (it has 'business', 'sport')" in verdict.notes
+    assert verdict.quality["accuracy"].value == pytest.approx(28 / 40)
+    assert verdict.labels == Labels(used=40)
 
 
-def test_an_unknown_label_is_no_wrong_answer_where_nothing_is_measured(tmp_path: Path, quiet: FolderLog) -> None:
-    verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sports"]})
-    assert "1 label is 'sports' (did you mean 'sport'?), which the model never answers" in verdict.notes
+def test_contradicting_labels_of_one_request_are_told_with_the_column_that_may_be_missing(
+    tmp_path: Path, quiet: FolderLog
+) -> None:
+    twice = {"trace_id": [trace(0), trace(0)], "label": ["sport", "business"]}
+    told = "2 labels are left out, which contradict each other: where a request had several instances, name labels.co"
+    assert any(note.startswith(told) for note in measured(tmp_path / "unnamed", quiet, twice).notes)
+    named = measured(tmp_path / "named", quiet, {**twice, "index": ["0", "0"]})
+    assert named.labels == Labels(used=0, contradicting=2)
+    assert not any(note.startswith(told) for note in named.notes)
+
+
+def test_labels_that_came_in_the_future_are_counted_and_told(tmp_path: Path, quiet: FolderLog) -> None:
+    times = [f"{WINDOW.start:%Y-%m-%dT%H:%M:%SZ}", *["2926-05-05T07:00:00Z"] * 2]
+    given = {"trace_id": list(map(trace, range(3))), "label": ["sport"] * 3, "arrived": times}
+    verdict = measured(tmp_path, quiet, given)
+    assert verdict.labels == Labels(used=1, future=2)
+    told = "2 labels are of a time to come, and counted in no window before it: correct labels.columns.arrived, or the"
+    assert any(note.startswith(told) for note in verdict.notes)
 
 
 def test_the_log_is_read_as_far_after_the_window_as_labels_reach_and_never_beyond_now(tmp_path: Path) -> None:

@@ -234,6 +234,9 @@ def test_health_answers_while_predictions_run_and_too_many_waiting_are_refused_a
         await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
         assert [post.done() for post in posts].count(False) == 2
         goes_on.set()
+        (refused,) = [answer for post in posts if (answer := await post).status_code != 200]
+        said = "2 requests are at work or waiting already; ask again in a second"
+        assert refused.json()["error"]["message"] == said
         return health.status_code, sorted([(await post).status_code for post in posts])
 
     assert served.ask(crowd) == (200, [200, 200, status])
@@ -280,6 +283,7 @@ def test_instances_that_wait_are_counted_but_a_large_request_may_come_alone(
                 await asyncio.sleep(0)
         further = await client.post("/predict", json=GOOD)
         goes_on.set()
+        assert further.json()["error"]["message"].startswith("4 instances are at work or waiting already; ask again")
         return [(await three).status_code, further.status_code]
 
     assert served.ask(crowd) == [200, 503]

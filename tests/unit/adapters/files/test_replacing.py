@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters.files.replacing import Output, check_replaceable
+from evergreen.adapters.files.replacing import check_replaceable
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 
 FIELDS = FilesSettings(path="unused")
-OURS = Output(lambda row: list(row) == ["text", "label"], "is none of ours")
+VERSION = "0a1b2c3d4e5f"
 
 
 class Lost(io.BytesIO):
@@ -38,27 +38,31 @@ class Lost(io.BytesIO):
 
 def contents(path: Path) -> bytes:
     if path.suffix == ".parquet":
-        pq.write_table(pa.table({"text": ["a"], "label": ["b"]}), path)
+        pq.write_table(pa.table({"text": ["a"], "version": [VERSION], "error": [None]}), path)
         return path.read_bytes()
-    text = b'{"text": "a", "label": "b"}\n' if ".jsonl" in path.name else b"text,label\na,b\n"
+    line = f'{{"text": "a", "version": "{VERSION}", "error": null}}\n'
+    text = (line if ".jsonl" in path.name else f"text,version,error\na,{VERSION},\n").encode()
     return gzip.compress(text) if path.suffix == ".gz" else text
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.jsonl", "out.parquet"])
 def test_a_read_that_fails_is_not_taken_for_a_file_of_somebody_else(tmp_path: Path, name: str) -> None:
     content = contents(tmp_path / name)
-    check_replaceable(name, FIELDS, lambda: io.BytesIO(content), OURS)
+    check_replaceable(name, FIELDS, lambda: io.BytesIO(content))
     said = f"^{name} is there already and cannot be read: .*input/output error; mend that"
     for reads in (0, 1):
         with pytest.raises(InputError, match=said):
-            check_replaceable(name, FIELDS, partial(Lost, content, reads), OURS)
+            check_replaceable(name, FIELDS, partial(Lost, content, reads))
     with pytest.raises(OSError, match="input/output error"):  # told where errors of buckets are
-        check_replaceable(f"gs://news/{name}", FIELDS, partial(Lost, content, 1), OURS)
+        check_replaceable(f"gs://news/{name}", FIELDS, partial(Lost, content, 1))
 
 
 @pytest.mark.parametrize("name", ["out.csv.gz", "out.jsonl.gz", "out.parquet"])
 def test_a_damaged_table_is_left_alone(tmp_path: Path, name: str) -> None:
     content = contents(tmp_path / name)
     content = content[: len(content) // 2]
-    with pytest.raises(InputError, match=r"is none of ours \(it is no (csv|jsonl|parquet) with rows\) and is left"):
-        check_replaceable(name, FIELDS, lambda: io.BytesIO(content), OURS)
+    with pytest.raises(
+        InputError,
+        match=r"no version and error .* \(it is no (csv|jsonl|parquet) with rows\) and is left",
+    ):
+        check_replaceable(name, FIELDS, lambda: io.BytesIO(content))
