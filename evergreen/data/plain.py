@@ -123,8 +123,8 @@ def _moment(value: Any, source: str, row: pa.Scalar) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{_shown(value)} in column {quoted(source)} of row {row} is no ISO 8601 time of the years 1 to 9999 such as "
-            "2024-05-31T12:00:00Z; convert the column or map another"
+            f"{_shown(value)} in column {quoted(source)} of row {row} is no ISO 8601 time of the years 1 to 9999 "
+            "such as 2024-05-31T12:00:00Z; convert the column or map another"
         ) from error
 
 
