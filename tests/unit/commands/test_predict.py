@@ -279,7 +279,7 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
 def test_an_endpoint_that_does_not_say_which_version_answers_gives_no_output(tmp_path: Path) -> None:
     ask = client(lambda instances: Predictions([{"label": "a"}] * len(instances)))
     source, output = write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
-    with pytest.raises(EndpointError, match="does not say which version predicted .* run its configuration again"):
+    with pytest.raises(EndpointError, match=r"does not say which version predicted .* run its configuration again"):
         predict_table(ask, Tables(source, output, "body", FIELDS), batch_size=2)
     assert not output.exists()
 
