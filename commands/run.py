@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from commands.rules import rule_lines
 from commands.started import stopped_with_this_command
 from commands.watching import run_pipeline
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.errors import InputError
+from evergreen.core.errors import BusyError, InputError
 from evergreen.core.members import host_of, publisher_of
 from evergreen.core.versions import Alias, ModelVersion
 from orchestration.configuration import pipeline_of
@@ -67,7 +68,15 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
     from orchestration.specifications import removing_specifications
 
     stop = again(project, None)
-    with run_lock(state_directory(), project.model_name, name, stop), removing_specifications():
+    with ExitStack() as held:
+        try:
+            held.enter_context(run_lock(state_directory(), project.model_name, name, stop))
+        except BusyError as error:
+            if not project.scheduled:
+                raise
+            print(f"nothing is trained by this firing: {error}")
+            return 0
+        held.enter_context(removing_specifications())
         run = run_pipeline(project, name, use_cache=use_cache)
     if run is None:
         print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")

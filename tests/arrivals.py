@@ -278,7 +278,7 @@ class Orders:
             new = [key for key in read if key not in before.taken]
             self.counts["new"] += len(set(new))
             self.counts["replayed"] += len(read) - len(new)
-            assert len(new) == found.new
+            assert len({name for name, _ in new}) == found.new
             assert len(read) - len(new) == found.replayed
             assert [key for key, row in zip(read, rows, strict=True) if not row["replayed"]] == new
             covered = coverage_after(dataset, found.part, None)

@@ -37,7 +37,7 @@ class LeftOutReason:
     UNPAIRED_MASK = "mask without a picture"
     OUTSIDE_WINDOW = "row outside of the window"
     COVERED = "row that the champion was trained on"
-    NOT_YET = "row that arrives after the run began"
+    NOT_YET = "row of a time after the run began"
     WITHOUT_TIME = "row without a time"
     REPLACED = "row whose id another one has"
     UNUSABLE_ROW = "row that cannot be used"

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.when import When
-from evergreen.core.window import Duration, Window
+from evergreen.core.window import Duration, Window, parse_duration
 
 Policy = Literal["all", "sliding", "incremental"]
 NullTimes = Literal["refuse", "include", "leave_out"]
 OnLost = Literal["heal", "train"]
-Lag = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,8}[mhdw])$")]
+
+
+def _lag(text: str) -> str:
+    if text != "0":
+        parse_duration(text)
+    return text
+
+
+Lag = Annotated[str, AfterValidator(_lag)]
 """A duration as a window has it, or 0."""
 
 

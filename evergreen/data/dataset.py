@@ -40,7 +40,9 @@ def write_dataset(
             watermark = _latest(table, watermark)
     identity = source if isinstance(source, SourceIdentity) else source()
     if not writer.rows:
-        raise InputError(f"no rows in {identity.description}{_between(identity)}")
+        left_out = count.left_out.words() if count else ""
+        told = f": all of {count.seen:,} are left out: {left_out}" if count and left_out else ""
+        raise InputError(f"no rows in {identity.description}{_between(identity)}{told}")
     manifest = DatasetManifest(
         files=tuple(writer.entries),
         rows=writer.rows,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evergreen.core.artifacts import REPLAYED, Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.coverage import (
@@ -52,7 +53,7 @@ class PartOfRows:
     """
 
     def __init__(self, part: PartOfSource, count: IntakeCount, *, tells_rows: bool = True) -> None:
-        self.new = self.replayed = 0
+        self.replayed = 0
         self.last = NO_TIME
         self._part, self._count, self._tells_rows = part, count, tells_rows
         self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
@@ -60,6 +61,12 @@ class PartOfRows:
         self._last_replayed = NO_TIME
         self._new_rows, self._replayed_rows = RowsDigest(), RowsDigest()
         self._counted: str | None = None
+        self._new_ids: list[npt.NDArray[np.int64]] = []
+
+    @property
+    def new(self) -> int:
+        """New rows; of those that have one id one is trained on, and counts."""
+        return len(np.unique(np.concatenate(self._new_ids))) if self._new_ids else 0
 
     @property
     def fingerprint(self) -> str:
@@ -125,7 +132,7 @@ class PartOfRows:
         again = self._replayed(timed, covered)
         self._leave_out(LeftOutReason.COVERED, timed, covered & ~again)
         fresh = ~covered & ~late
-        self.new += int(fresh.sum())
+        self._new_ids.append(_told_apart(_where(fresh, timed)))
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
         self._last_replayed = max(self._last_replayed, int(arrived[again].max(initial=NO_TIME)))
@@ -147,10 +154,12 @@ class PartOfRows:
         if self._part.null_times == "include" or not without.any():
             return batch
         if self._part.null_times == "refuse":
-            first = batch.column("id")[int(without.argmax())]
+            first, count = batch.column("id")[int(without.argmax())], int(without.sum())
+            names = " or ".join(f"source.columns.{name}" for name in TIMES if name in batch.schema.names)
+            more = f", nor have {count - 1:,} more beside it" if count > 1 else ""
             raise InputError(
-                f"row {first} has no time, so nothing tells whether it is new; fill it, or set refresh.null_times to "
-                "include or leave_out"
+                f"row {first} has no time{more}, so nothing tells whether it is new; fill the column of {names}, or "
+                "set refresh.null_times to include or leave_out"
             )
         self._leave_out(LeftOutReason.WITHOUT_TIME, batch, without)
         return _where(~without, batch)
@@ -257,6 +266,11 @@ def _times(batch: pa.RecordBatch) -> tuple[Times, Times]:
         else:
             found.append(np.full(batch.num_rows, NO_TIME, dtype=np.int64))
     return found[0], found[1]
+
+
+def _told_apart(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Numbers that are equal in this process where ids are: (rows,)."""
+    return np.fromiter(map(hash, batch.column("id").to_pylist()), np.int64, batch.num_rows)
 
 
 def _keys(batch: pa.RecordBatch) -> Keys:

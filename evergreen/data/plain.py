@@ -20,6 +20,9 @@ _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS_A_DAY = 86_400
 
+LONGEST_TIME = 60
+"""Characters."""
+
 
 def plain(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
     """The column decoded and checked; `source` is its name, `rows` names the rows in messages.
@@ -109,10 +112,10 @@ def moments(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         zone = getattr(values.type, "tz", None)
         return values.cast(pa.timestamp("us", tz=zone), safe=False).cast(utc)
-    return pa.array([_moment(value, row) for value, row in zip(values.to_pylist(), rows, strict=True)], utc)
+    return pa.array([_moment(value, source, row) for value, row in zip(values.to_pylist(), rows, strict=True)], utc)
 
 
-def _moment(value: Any, row: pa.Scalar) -> datetime | None:
+def _moment(value: Any, source: str, row: pa.Scalar) -> datetime | None:
     if value is None:
         return None
     try:
@@ -120,9 +123,14 @@ def _moment(value: Any, row: pa.Scalar) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"timestamp {excerpt(value)} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
-            "convert the column or map another"
+            f"{_shown(value)} in column {quoted(source)} of row {row} is no ISO 8601 time of the years 1 to 9999 "
+            "such as 2024-05-31T12:00:00Z; convert the column or map another"
         ) from error
+
+
+def _shown(value: Any) -> str:
+    """All of a time, whose zone comes last."""
+    return repr(value) if isinstance(value, str) and len(value) <= LONGEST_TIME else excerpt(value)
 
 
 def _check_bytes(value: pa.Scalar, source: str, row: pa.Scalar) -> None:

@@ -17,6 +17,7 @@ from evergreen.core.part import PartOfSource
 from evergreen.core.refresh import Backfill
 from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
+from evergreen.data.latest import latest_rows
 from evergreen.data.rows_digest import RowsDigest
 from evergreen.data.shards import iter_batches
 from evergreen.data.stretch import read_stretch
@@ -122,6 +123,23 @@ def test_rows_that_were_counted_are_known_without_another_look_at_them(
     assert fingerprints == {found.identity.fingerprint}
     assert sum(looks) == 2 * (found.new + found.replayed)
     assert found.new == 5
+
+
+def test_rows_of_one_id_count_as_one_new_row(rows: Path, tmp_path: Path) -> None:
+    reader, part = source_of(source(rows)), PartOfSource(until=datetime(2027, 1, 1, tzinfo=UTC))
+    known = reader.find_new(part).new
+    append(rows, *[("again", 5, 5)] * 5)
+    found = reader.find_new(part)
+    assert found.new == known + 1
+    assert f"({known + 1} new rows)" in found.identity.description
+    assert latest_rows(reader.read_new(found.part, tmp_path / "read"), tmp_path / "latest").manifest.rows == known + 1
+
+
+def test_rows_that_are_all_to_come_are_told_where_there_are_no_others(rows: Path, tmp_path: Path) -> None:
+    write(rows, [("a", 5, 5), ("b", 5, 5)])
+    told = r"no rows in .*: all of 2 are left out: 2 rows of a time after the run began \(a, b\)"
+    with pytest.raises(InputError, match=told):
+        source_of(source(rows)).read_new(PartOfSource(until=datetime(2026, 1, 1, tzinfo=UTC)), tmp_path / "read")
 
 
 def test_a_row_that_changes_between_identification_and_reading_is_noticed(rows: Path, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_predictions_of_a_table_and_of_lines_are_made_with_usual_collection(tmp_
 
     def answer(instances: Sequence[Any]) -> Predictions:
         seen.append(rows_before_a_collection())
-        return Predictions([{"label": "a"} for _ in instances])
+        return Predictions([{"label": "a"} for _ in instances], "0a1b2c3d4e5f", "trace")
 
     client = Client(answer, lambda text: {"text": text}, 1000)
     table = tmp_path / "in.csv"

@@ -264,7 +264,8 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str
 ) -> None:
     label = f"{sign}1+1"
-    ask = client(lambda instances: Predictions([{"label": label, "score": 1.0} for _ in instances], "0a1b2c3d4e5f"))
+    answer = {"label": label, "score": 1.0}
+    ask = client(lambda instances: Predictions([answer] * len(instances), "0a1b2c3d4e5f", "trace"))
     source = write(tmp_path / "in.jsonl", [{"text": "=2"}, {"text": "b"}])
     predict_table(ask, Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=1)
     assert [(row["text"], row["label"]) for row in read(tmp_path / "out.csv")] == [("=2", label), ("b", label)]
@@ -273,6 +274,14 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
     )
     predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=1)
     assert "formulas" not in capsys.readouterr().err
+
+
+def test_an_endpoint_that_does_not_say_which_version_answers_gives_no_output(tmp_path: Path) -> None:
+    ask = client(lambda instances: Predictions([{"label": "a"}] * len(instances)))
+    source, output = write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
+    with pytest.raises(EndpointError, match=r"does not say which version predicted .* run its configuration again"):
+        predict_table(ask, Tables(source, output, "body", FIELDS), batch_size=2)
+    assert not output.exists()
 
 
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_typed_timestamps_become_utc(moment: object) -> None:
 
 def test_a_timestamp_that_is_none_is_an_error_that_names_the_row() -> None:
     fields = RowFields(columns={"timestamp": "at"})
-    with pytest.raises(InputError, match=r"timestamp 'soon' of row news\.csv:1 is no ISO 8601"):
+    with pytest.raises(InputError, match=r"'soon' in column 'at' of row news\.csv:1 is no ISO 8601"):
         canonical(fields, {"text": ["a"], "label": ["x"], "at": ["soon"]})
 
 
