@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 _LISTED = 40
 SHORTEST_MISSPELT = 5
@@ -85,9 +86,8 @@ def _slipped(one: str, other: str) -> bool:
 
 def _apart(one: str, other: str) -> tuple[str, str]:
     """Both without the characters that both begin with."""
-    same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
-    at = min(len(one), len(other)) if same is None else same
-    return one[at:], other[at:]
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return one[same:], other[same:]
 
 
 def _folded(name: str) -> str:

@@ -35,14 +35,12 @@ def compare_vectors(before: Floats, after: Floats, requests: Integers) -> Differ
     design, count = design_effect(now, requests), directions.shape[1]
     rows, effective = len(before), len(after) / design
     apart = now.mean(axis=0)
-    pooled = ((rows - 1) * _covariance(usual) + (effective - 1) * _covariance(now)) / (rows + effective - 2)
-    weights = np.linalg.solve(pooled, apart)
+    weights = np.linalg.solve(_pooled(usual, now, effective), apart)
     scale = rows * effective / (rows + effective)
-    free = rows + effective - count - 1
-    statistic = scale * float(apart @ weights) * free / (rows + effective - 2)
+    statistic, p_value = _hotelling(scale * float(apart @ weights), rows + effective, count)
     return Difference(
         shift=_distance(statistic, count, scale),
-        p_value=float(stats.f.sf(statistic / count, count, free)),
+        p_value=p_value,
         words=f"in {count} directions",
         likeness=standardized(usual @ weights, now @ weights),
         design=design,
@@ -54,17 +52,28 @@ def p_value_of_means(before: Floats, after: Floats, requests: Integers) -> float
     None where there are none, or as many as rows.
     """
     rows, effective = len(before), len(after) / design_effect(after, requests)
-    pooled = ((rows - 1) * _covariance(before) + (effective - 1) * _covariance(after)) / (rows + effective - 2)
-    values, vectors = np.linalg.eigh(pooled)
+    values, vectors = np.linalg.eigh(_pooled(before, after, effective))
     telling = values > max(NEGLIGIBLE * values[-1], np.finfo(float).tiny)
     count = int(telling.sum())
-    free = rows + effective - count - 1
-    if not count or free < 1:
+    if not count or rows + effective - count < 2:
         return None
     apart = (after.mean(axis=0) - before.mean(axis=0)) @ vectors[:, telling]
     scale = rows * effective / (rows + effective)
-    statistic = scale * float((apart**2 / values[telling]).sum()) * free / (rows + effective - 2)
-    return float(stats.f.sf(statistic / count, count, free))
+    return _hotelling(scale * float((apart**2 / values[telling]).sum()), rows + effective, count)[1]
+
+
+def _pooled(before: Floats, after: Floats, effective: float) -> Floats:
+    """The covariance within both, of `after` as of so many `effective` rows."""
+    rows = len(before)
+    summed = (rows - 1) * _covariance(before) + (effective - 1) * _covariance(after)
+    return np.asarray(summed / (rows + effective - 2))
+
+
+def _hotelling(t_squared: float, rows: float, count: int) -> tuple[float, float]:
+    """The statistic of so many directions as chi-square counts it, and its p-value; `rows` of both together."""
+    free = rows - count - 1
+    statistic = t_squared * free / (rows - 2)
+    return statistic, float(stats.f.sf(statistic / count, count, free))
 
 
 def _directions(rows: Floats, most: int) -> Floats:

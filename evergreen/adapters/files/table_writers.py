@@ -82,15 +82,14 @@ class _Types(NamedTuple):
         import pyarrow.parquet as pq
 
         known = pq.read_schema(self.schema_of) if self.schema_of else pa.schema([])
-        text = {name: pa.field(name, pa.string()) for name in self.texts}
-        return pa.schema(
-            known.field(field.name)
-            if field.name in known.names
-            else text.get(field.name, field)
-            if pa.types.is_null(field.type)
-            else field
-            for field in inferred
-        )
+
+        def typed(field: pa.Field) -> pa.Field:
+            if field.name in known.names:
+                return known.field(field.name)
+            is_text = pa.types.is_null(field.type) and field.name in self.texts
+            return field.with_type(pa.string()) if is_text else field
+
+        return pa.schema(map(typed, inferred))
 
 
 def _open_writer(part: Path, path: Path, fields: FilesSettings, types: _Types) -> RowWriter:
